@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func system(_ name: String, pkgConfig: String, package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(
+    name: "ServiceLifecycle",
+    package: "swift-service-lifecycle"
+)
+let arguments: Target.Dependency = .product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
+
+let package = Package(
+    name: "forktail",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "forktail", targets: ["forktail"]),
+        .library(name: "Kafka", targets: ["Kafka"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Leaf first: a target may only import what stands above it.
+        .target(name: "CPlatform"),
+        system("CSQLite", pkgConfig: "sqlite3", package: "libsqlite3-dev"),
+        system("CLZ4", pkgConfig: "liblz4", package: "liblz4-dev"),
+        system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
+        system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
+        system("CPCRE2", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
+        library("KafkaProtocol", ["CPlatform", "CLZ4", "CZstd", "CZlib", nioCore]),
+        library("KafkaDevBroker", ["KafkaProtocol", nioCore, nioPosix, logging]),
+        library("Kafka", ["KafkaProtocol", nioCore, nioPosix, logging, lifecycle]),
+        library("Checkpointing", ["CSQLite"]),
+        library("FileTailing", ["CPlatform"]),
+        library("PipelineLanguage"),
+        library("RecordProcessing", ["PipelineLanguage", "CPCRE2"]),
+        library(
+            "Shipping",
+            [
+                "Kafka", "Checkpointing", "FileTailing", "PipelineLanguage", "RecordProcessing",
+                "CPlatform", logging,
+            ]
+        ),
+        .executableTarget(
+            name: "forktail",
+            dependencies: ["Shipping", "KafkaDevBroker", arguments, logging],
+            swiftSettings: settings
+        ),
+        tests("KafkaProtocolTests", ["KafkaProtocol"]),
+        tests("KafkaDevBrokerTests", ["KafkaDevBroker"]),
+        tests("KafkaTests", ["Kafka", "KafkaDevBroker"]),
+        tests("CheckpointingTests", ["Checkpointing"]),
+        tests("FileTailingTests", ["FileTailing"]),
+        tests("PipelineLanguageTests", ["PipelineLanguage"]),
+        tests("RecordProcessingTests", ["RecordProcessing"]),
+        tests("ShippingTests", ["Shipping", "KafkaDevBroker"]),
+    ]
+)

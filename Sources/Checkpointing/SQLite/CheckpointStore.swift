@@ -1,0 +1,146 @@
+import CSQLite
+import Glibc
+import Synchronization
+
+/// Where checkpoints are remembered: one SQLite database in a state directory with one owner.
+///
+/// Each call is one durable transaction: when it returns, a power cut cannot take it back; when it
+/// throws, nothing has changed.
+///
+///     let store = try CheckpointStore(path: "/var/lib/forktail/checkpoints.db")
+///     file.id = try store.register(file)
+///     try store.save([file])
+package final class CheckpointStore: Sendable {
+    /// Called before each database step with its name; a returned SQLite code is its failure.
+    package typealias StepHook = @Sendable (String) -> Int32?
+
+    package let path: String
+    /// How often this database was opened by an owner; a copied one starts to differ here.
+    package let incarnation: Int64
+    private let connection: Mutex<SQLiteConnection>
+    private let lock: StateDirectoryLock?
+
+    /// Opens the database at `path`, or makes it, and becomes the owner of its directory.
+    ///
+    /// - Throws: `.locked` if another process owns the directory, `.damaged` if the contents
+    ///   cannot be trusted, `.tooNew` if a later version wrote them.
+    package convenience init(
+        path: String,
+        beforeStep: StepHook? = nil
+    ) throws(CheckpointError) {
+        try self.init(path: path, schema: .current, beforeStep: beforeStep)
+    }
+
+    init(
+        path: String,
+        schema: CheckpointSchema,
+        beforeStep: StepHook? = nil
+    ) throws(CheckpointError) {
+        let directory = parentDirectory(of: path)
+        let lock = try StateDirectoryLock(directory: directory)
+        if try !fileExists(path) {
+            try Self.create(path: path, schema: schema, beforeStep: beforeStep)
+        }
+        let connection = try SQLiteConnection(path: path, mode: .existing, beforeStep: beforeStep)
+        try schema.migrate(connection)
+        try connection.refuseChangedRows()
+        self.incarnation = try connection.beginIncarnation()
+        self.path = path
+        self.lock = lock
+        self.connection = Mutex(connection)
+    }
+
+    private init(reading path: String) throws(CheckpointError) {
+        guard try fileExists(path) else {
+            throw CheckpointError(
+                .missing,
+                "there is no checkpoint database at '\(path)'; give the state directory of the service"
+            )
+        }
+        let connection = try SQLiteConnection(path: path, mode: .readOnly, beforeStep: nil)
+        try CheckpointSchema.current.refuseOther(connection)
+        self.incarnation = try connection.incarnation()
+        self.path = path
+        self.lock = nil
+        self.connection = Mutex(connection)
+    }
+
+    /// Opens the database for looking only, beside a running owner.
+    package static func open(readOnly path: String) throws(CheckpointError) -> CheckpointStore {
+        try CheckpointStore(reading: path)
+    }
+
+    /// Remembers a file for the first time; the id is durable before the first byte is read.
+    package func register(_ file: FileCheckpoint) throws(CheckpointError) -> Int64 {
+        try inTransaction { connection throws(CheckpointError) in try connection.insert(file) }
+    }
+
+    /// Writes checkpoints of registered files, all or none.
+    package func save(_ files: [FileCheckpoint]) throws(CheckpointError) {
+        if files.isEmpty { return }
+        try inTransaction { connection throws(CheckpointError) in
+            for file in files { try connection.update(file) }
+        }
+    }
+
+    /// The files of one pipeline, in the order they were registered.
+    package func files(
+        pipeline: String,
+        job: String = ""
+    ) throws(CheckpointError) -> [FileCheckpoint] {
+        try connection.withLock { connection throws(CheckpointError) in
+            try connection.files(pipeline: pipeline, job: job)
+        }
+    }
+
+    /// Every file of every pipeline and job.
+    package func allFiles() throws(CheckpointError) -> [FileCheckpoint] {
+        try connection.withLock { connection throws(CheckpointError) in try connection.allFiles() }
+    }
+
+    /// Forgets files for good; they would be read from their start if they came back.
+    package func forget(_ ids: [Int64]) throws(CheckpointError) {
+        if ids.isEmpty { return }
+        try inTransaction { connection throws(CheckpointError) in
+            for id in ids { try connection.deleteFile(id) }
+        }
+    }
+
+    /// Forgets files that are gone or finished and were last written before a time.
+    ///
+    /// - Parameter time: seconds since 1970.
+    /// - Returns: how many were forgotten.
+    @discardableResult
+    package func forgetGone(before time: Int64) throws(CheckpointError) -> Int {
+        try inTransaction { connection throws(CheckpointError) in
+            try connection.deleteGone(before: time)
+        }
+    }
+
+    private func inTransaction<Result: Sendable>(
+        _ body: (SQLiteConnection) throws(CheckpointError) -> Result
+    ) throws(CheckpointError) -> Result {
+        try connection.withLock { connection throws(CheckpointError) in
+            try connection.transaction { () throws(CheckpointError) in try body(connection) }
+        }
+    }
+
+    // Made whole beside its place and then renamed: an empty file at `path` is always damage.
+    private static func create(
+        path: String,
+        schema: CheckpointSchema,
+        beforeStep: StepHook?
+    ) throws(CheckpointError) {
+        let draft = path + ".new"
+        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(draft + suffix) }
+        let connection = try SQLiteConnection(path: draft, mode: .new, beforeStep: beforeStep)
+        try schema.migrate(connection)
+        try connection.close()
+        // The log of a database that somebody deleted must not be played into the new one.
+        for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
+        guard rename(draft, path) == 0 else {
+            throw .system(errno, "create", path)
+        }
+        try synchronizeDirectory(parentDirectory(of: path))
+    }
+}

@@ -1,0 +1,204 @@
+import Glibc
+
+private let columns = """
+    pipeline, job, generation, path, device, inode, birth_time, head_hash, head_length, \
+    offset, line, framer_state, guard, header, state, updated_at, checksum
+    """
+
+extension SQLiteConnection {
+    /// Refuses a database whose pages do not fit together, or that holds nothing at all.
+    func check() throws(CheckpointError) {
+        guard try userVersion() != 0 else { throw .damaged(path, "it is empty") }
+        var report = "it gives no answer"
+        try query(
+            "PRAGMA quick_check(1)",
+            row: { (row) throws(CheckpointError) in report = row.text(0) }
+        )
+        guard report == "ok" else { throw .damaged(path, report) }
+    }
+
+    func userVersion() throws(CheckpointError) -> Int {
+        Int(try integer("PRAGMA user_version") ?? 0)
+    }
+
+    func incarnation() throws(CheckpointError) -> Int64 {
+        guard let value = try integer("SELECT incarnation FROM owner") else {
+            throw .damaged(path, "it has no owner row")
+        }
+        return value
+    }
+
+    func beginIncarnation() throws(CheckpointError) -> Int64 {
+        try transaction { () throws(CheckpointError) in
+            try run("UPDATE owner SET incarnation = incarnation + 1")
+            return try incarnation()
+        }
+    }
+
+    func insert(_ file: FileCheckpoint) throws(CheckpointError) -> Int64 {
+        let row = stamped(file)
+        try query(
+            "INSERT INTO file (\(columns)) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            bind: { bindColumns(of: row, to: &$0) }
+        )
+        return lastInsertedID
+    }
+
+    func update(_ file: FileCheckpoint) throws(CheckpointError) {
+        let row = stamped(file)
+        try query(
+            "UPDATE file SET (\(columns)) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE id = ?",
+            bind: {
+                bindColumns(of: row, to: &$0)
+                $0.bind(row.id)
+            }
+        )
+        guard changedRows == 1 else {
+            throw CheckpointError(
+                .failed,
+                "the checkpoint of '\(file.path)' was never registered (id \(file.id)); "
+                    + "please report this"
+            )
+        }
+    }
+
+    func deleteFile(_ id: Int64) throws(CheckpointError) {
+        try query("DELETE FROM file WHERE id = ?", bind: { $0.bind(id) })
+    }
+
+    func deleteGone(before time: Int64) throws(CheckpointError) -> Int {
+        try query(
+            "DELETE FROM file WHERE state <> \(FileCheckpoint.State.live.rawValue) AND updated_at < ?",
+            bind: { $0.bind(time) }
+        )
+        return changedRows
+    }
+
+    func files(pipeline: String, job: String) throws(CheckpointError) -> [FileCheckpoint] {
+        try files("WHERE pipeline = ? AND job = ?") {
+            $0.bind(pipeline)
+            $0.bind(job)
+        }
+    }
+
+    func allFiles() throws(CheckpointError) -> [FileCheckpoint] {
+        try files("") { _ in }
+    }
+
+    /// Reads every row, since each says itself whether it is still what was written.
+    func refuseChangedRows() throws(CheckpointError) {
+        _ = try allFiles()
+    }
+
+    private func files(
+        _ condition: String,
+        bind: (inout SQLiteStatement.Binder) -> Void
+    ) throws(CheckpointError) -> [FileCheckpoint] {
+        var result: [FileCheckpoint] = []
+        try query(
+            "SELECT \(columns), id FROM file \(condition) ORDER BY id",
+            bind: bind,
+            row: { (row) throws(CheckpointError) in result.append(try file(from: row)) }
+        )
+        return result
+    }
+
+    private func stamped(_ file: FileCheckpoint) -> FileCheckpoint {
+        var row = file
+        row.updatedAt = Int64(Glibc.time(nil))
+        return row
+    }
+
+    private func bindColumns(of file: FileCheckpoint, to binder: inout SQLiteStatement.Binder) {
+        binder.bind(file.pipeline)
+        binder.bind(file.job)
+        binder.bind(file.generation)
+        binder.bind(file.path)
+        binder.bind(Int64(bitPattern: file.device))
+        binder.bind(Int64(bitPattern: file.inode))
+        binder.bind(file.birthTime)
+        binder.bind(Int64(bitPattern: file.headHash))
+        binder.bind(Int64(file.headLength))
+        binder.bind(file.checkpoint.offset)
+        binder.bind(file.checkpoint.line)
+        binder.bind(file.checkpoint.framerState)
+        binder.bind(file.checkpoint.guardBytes)
+        binder.bind(file.header)
+        binder.bind(file.state.rawValue)
+        binder.bind(file.updatedAt)
+        binder.bind(file.checksum)
+    }
+
+    private func file(
+        from row: borrowing SQLiteStatement
+    ) throws(CheckpointError) -> FileCheckpoint {
+        var file = FileCheckpoint(
+            pipeline: row.text(0),
+            path: row.text(3),
+            device: UInt64(bitPattern: row.integer(4)),
+            inode: UInt64(bitPattern: row.integer(5))
+        )
+        file.id = row.integer(17)
+        file.job = row.text(1)
+        file.generation = row.integer(2)
+        file.birthTime = row.isNull(6) ? nil : row.integer(6)
+        file.headHash = UInt64(bitPattern: row.integer(7))
+        file.headLength = Int(row.integer(8))
+        file.checkpoint = Checkpoint(
+            offset: row.integer(9),
+            line: row.integer(10),
+            framerState: row.integer(11),
+            guardBytes: row.bytes(12)
+        )
+        file.header = row.isNull(13) ? nil : row.bytes(13)
+        file.updatedAt = row.integer(15)
+        guard let state = FileCheckpoint.State(rawValue: row.integer(14)),
+            row.integer(16) == file.withState(state).checksum
+        else { throw .damaged(path, "the row of file \(file.id) was changed") }
+        return file.withState(state)
+    }
+}
+
+extension FileCheckpoint {
+    fileprivate func withState(_ state: State) -> FileCheckpoint {
+        var copy = self
+        copy.state = state
+        return copy
+    }
+
+    /// A hash over all that is stored: SQLite's own check does not see a flipped bit in a number.
+    fileprivate var checksum: Int64 {
+        var hash = FowlerNollVoHash()
+        for text in [pipeline, job, path] { hash.combine(Array(text.utf8)) }
+        for number in [generation, checkpoint.offset, checkpoint.line, checkpoint.framerState] {
+            hash.combine(UInt64(bitPattern: number))
+        }
+        for number in [device, inode, headHash] { hash.combine(number) }
+        for number in [birthTime ?? -1, Int64(headLength), state.rawValue, updatedAt] {
+            hash.combine(UInt64(bitPattern: number))
+        }
+        hash.combine(checkpoint.guardBytes)
+        hash.combine(header ?? [])
+        return Int64(bitPattern: hash.value)
+    }
+}
+
+/// FNV-1a with 64 bits: short, and the same in every version.
+private struct FowlerNollVoHash {
+    private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    mutating func combine(_ bytes: [UInt8]) {
+        combine(UInt64(bytes.count))
+        for byte in bytes { mix(byte) }
+    }
+
+    mutating func combine(_ number: UInt64) {
+        for shift in stride(from: UInt64(0), to: 64, by: 8) {
+            mix(UInt8(truncatingIfNeeded: number >> shift))
+        }
+    }
+
+    private mutating func mix(_ byte: UInt8) {
+        value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
+    }
+}
