@@ -1,0 +1,142 @@
+/// `from`: where the bytes come from.
+extension Checker {
+    static let inputSettings = [
+        "exclude", "settle", "start", "max_line", "long_lines", "multiline", "keep_empty",
+    ]
+
+    mutating func checkFrom() -> Input? {
+        guard let from = file.from.first else {
+            guard !file.broken.contains("from") else { return nil }
+            report(
+                .missingPart,
+                "this pipeline has no `from`",
+                at: file.start,
+                help: "say where the bytes come from: `from \"/var/log/app/*.log\"`"
+            )
+            return nil
+        }
+        reportRepeated("from", file.from.dropFirst().map(\.span))
+        var input = Input(globs: from.globs.compactMap { checkGlob($0) }, span: from.span)
+        var seen: Set<String> = []
+        for setting in from.settings {
+            guard isFirst(setting.name, in: &seen) else { continue }
+            check(setting, into: &input)
+        }
+        return input
+    }
+
+    mutating func reportRepeated(_ word: String, _ spans: [Span]) {
+        for span in spans {
+            let message = "a pipeline has one `\(word)`"
+            report(.repeated, message, at: span, label: "this is another one")
+        }
+    }
+
+    /// Whether a name comes for the first time; reports it otherwise.
+    mutating func isFirst(_ name: Name, in seen: inout Set<String>) -> Bool {
+        guard !seen.insert(name.text).inserted else { return true }
+        report(.repeated, "`\(name.text)` is set twice", at: name.span)
+        return false
+    }
+
+    private mutating func checkGlob(_ glob: Name) -> Input.Glob? {
+        guard glob.text.isEmpty else { return Input.Glob(pattern: glob.text, span: glob.span) }
+        report(.unknownSetting, "this path is empty", at: glob.span)
+        return nil
+    }
+
+    private mutating func check(_ setting: SettingSyntax, into input: inout Input) {
+        guard !setting.value.isBroken else { return }
+        switch setting.name.text {
+        case "exclude": input.excluded = checkExclude(setting)
+        case "settle": input.settle = checkDuration(setting)
+        case "start": input.start = checkChoice(setting) ?? .beginning
+        case "long_lines": input.longLines = checkChoice(setting) ?? .cut
+        case "max_line": input.maxLine = checkSize(setting) ?? input.maxLine
+        case "multiline": input.multilineStart = checkMultiline(setting)
+        case "keep_empty": input.keepsEmptyLines = checkFlag(setting)
+        default:
+            let known = Self.inputSettings
+            report(
+                .unknownSetting,
+                "`from` has no setting `\(setting.name.text)`",
+                at: setting.name.span,
+                help: SpellingHelp.suggestion(for: setting.name.text, in: known)
+                    ?? "it has \(known.joined(separator: ", "))"
+            )
+        }
+    }
+
+    private mutating func reject(_ setting: SettingSyntax, takes what: String) {
+        let message = "`\(setting.name.text)` takes \(what)"
+        report(.unknownSetting, message, at: setting.value.span)
+    }
+
+    private mutating func checkExclude(_ setting: SettingSyntax) -> [Input.Glob] {
+        var values = [setting.value]
+        if case .list(let elements) = setting.value.kind { values = elements }
+        let globs = values.compactMap { value in
+            value.text.map { Input.Glob(pattern: $0, span: value.span) }
+        }
+        guard globs.count == values.count else {
+            reject(setting, takes: "a path in quotes, or a list of them")
+            return []
+        }
+        return globs
+    }
+
+    private mutating func checkDuration(_ setting: SettingSyntax) -> Duration? {
+        if case .literal(.duration(let duration)) = setting.value.kind { return duration }
+        reject(setting, takes: "a duration, such as `5s`")
+        return nil
+    }
+
+    private mutating func checkSize(_ setting: SettingSyntax) -> Int? {
+        switch setting.value.kind {
+        case .byteCount(let count) where (1...(1 << 30)).contains(count): return Int(count)
+        case .literal(.int(let count)) where (1...(1 << 30)).contains(count): return Int(count)
+        default:
+            reject(setting, takes: "a size up to 1GiB, such as `1MiB`")
+            return nil
+        }
+    }
+
+    private mutating func checkFlag(_ setting: SettingSyntax) -> Bool {
+        if case .literal(.bool(let flag)) = setting.value.kind { return flag }
+        reject(setting, takes: "`true` or `false`")
+        return false
+    }
+
+    private mutating func checkChoice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ setting: SettingSyntax
+    ) -> Choice? {
+        var word = setting.value.text
+        if case .name(let name) = setting.value.kind { word = name }
+        if let choice = word.flatMap(Choice.init(rawValue:)) { return choice }
+        let choices = Choice.allCases.map { "`\($0.rawValue)`" }
+        reject(setting, takes: choices.joined(separator: " or "))
+        return nil
+    }
+
+    private mutating func checkMultiline(_ setting: SettingSyntax) -> Pattern? {
+        if case .call(let function, let arguments) = setting.value.kind,
+            function.text == "starts_with", arguments.count == 1, arguments[0].label == nil,
+            let text = arguments[0].value.text
+        {
+            return Pattern(text: text, span: arguments[0].value.span)
+        }
+        reject(setting, takes: "`starts_with('…')` with a regular expression")
+        return nil
+    }
+}
+
+extension ExpressionSyntax {
+    var isBroken: Bool {
+        if case .broken = kind { true } else { false }
+    }
+
+    /// The text, when it is one and written out.
+    var text: String? {
+        if case .literal(.string(let text)) = kind { text } else { nil }
+    }
+}

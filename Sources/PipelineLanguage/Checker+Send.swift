@@ -1,0 +1,214 @@
+/// `send` and `on error`: what Kafka gets.
+extension Checker {
+    mutating func checkSend(_ syntax: SendSyntax, keyword: Span) -> Send? {
+        var parts: [String: Expression] = [:]
+        var seen: Set<String> = []
+        for line in syntax.lines where isFirst(line.keyword, in: &seen) {
+            parts[line.keyword.text] = checkLine(line)
+        }
+        let headers = checkHeaders(syntax.headers)
+        for part in ["topic", "value"] where parts[part] == nil && !syntax.isBroken {
+            report(
+                .incompleteSend,
+                "this `send` has no \(part)",
+                at: keyword,
+                help: part == "topic" ? "add `topic = \"…\"`" : "add `value = json(*)`"
+            )
+        }
+        guard let topic = parts["topic"], let value = parts["value"] else { return nil }
+        return Send(
+            topic: topic,
+            key: parts["key"],
+            value: value,
+            timestamp: parts["timestamp"],
+            partition: parts["partition"],
+            headers: headers,
+            span: keyword
+        )
+    }
+
+    private mutating func checkLine(_ line: SendSyntax.Line) -> Expression {
+        let value = check(line.value)
+        switch line.keyword.text {
+        case "topic": checkTopic(value)
+        case "key": checkKey(value)
+        case "timestamp":
+            require(value, for: "timestamp", help: "give a fallback: `… ?? @now`", orNull: true)
+            requireKind(of: value, for: "timestamp", takes: "a `time`") { $0.kind == .time }
+        case "partition":
+            let help = "give a fallback, or `?? null` to let the key decide"
+            require(value, for: "partition", help: help, orNull: true)
+            requireKind(of: value, for: "partition", takes: "an `int`") { $0.kind == .int }
+        default: requirePlain(value, for: "value")
+        }
+        return value
+    }
+
+    private mutating func checkKey(_ key: Expression) {
+        let help = "give a fallback: `… ?? \"none\"`, or `?? null` to send without a key"
+        require(key, for: "key", help: help, orNull: true)
+        requirePlain(key, for: "key")
+    }
+
+    /// Reports a value that may be missing where one is needed.
+    private mutating func require(
+        _ value: Expression,
+        for part: String,
+        help: String,
+        orNull: Bool
+    ) {
+        guard value.type.isOptional, !(orNull && value.isNullOnPurpose) else { return }
+        report(
+            .possiblyMissing,
+            "`\(part)` may have no value",
+            at: value.span,
+            label: "this is `\(value.type)`",
+            help: help
+        )
+    }
+
+    private mutating func requireKind(
+        of value: Expression,
+        for part: String,
+        takes what: String,
+        _ isFit: (ValueType) -> Bool
+    ) {
+        guard !isFit(value.type), !value.type.isAny, value.type.kind != .null else { return }
+        report(
+            .wrongArgument,
+            "`\(part)` takes \(what)",
+            at: value.span,
+            label: "this is `\(value.type)`"
+        )
+    }
+
+    private mutating func requirePlain(_ value: Expression, for part: String) {
+        guard !value.type.isPlain else { return }
+        let text = source.text(in: value.span)
+        report(
+            .wrongArgument,
+            "`\(part)` takes text, a number or bytes",
+            at: value.span,
+            label: "this is `\(value.type)`",
+            help: text.count <= 40 ? "encode it: `json(\(text))`" : "encode it with `json(…)`"
+        )
+    }
+
+    private mutating func checkHeaders(_ headers: [SettingSyntax]) -> [Send.Header] {
+        var seen: Set<String> = []
+        var result: [Send.Header] = []
+        for header in headers {
+            let value = check(header.value)
+            requirePlain(value, for: "headers")
+            guard isFirst(header.name, in: &seen) else { continue }
+            checkHeaderName(header.name)
+            let span = header.name.span.joined(to: value.span)
+            result.append(Send.Header(name: header.name.text, value: value, span: span))
+        }
+        return result
+    }
+
+    private mutating func checkHeaderName(_ name: Name) {
+        let isPrintable = name.text.unicodeScalars.allSatisfy {
+            $0.value >= 0x20 && $0.value != 0x7F
+        }
+        guard name.text.isEmpty || !isPrintable || name.text.utf8.count > 249 else { return }
+        report(.badHeader, "a header name has 1 to 249 printable characters", at: name.span)
+    }
+
+    // MARK: Topics
+
+    private mutating func checkTopic(_ topic: Expression) {
+        require(topic, for: "topic", help: "give a fallback: `… ?? \"other\"`", orNull: false)
+        requireKind(of: topic, for: "topic", takes: "a text") { $0.isText }
+        if let problem = TopicNames(topic).problem {
+            let help = "letters, digits, `.`, `_` and `-` make a topic name, 249 at most"
+            report(.badTopic, problem, at: topic.span, help: help)
+        } else if isUnchecked(topic) {
+            report(
+                .uncheckedTopic,
+                "this topic name is made of unchecked data",
+                at: topic.span,
+                label: "there may be no end of topics",
+                help: "declare the field, best as an `enum`"
+            )
+        }
+    }
+
+    /// True for a value made of something whose type nobody declared.
+    func isUnchecked(_ value: Expression) -> Bool {
+        switch value.kind {
+        case .field(let path): !path.members.isEmpty || isUnchecked(path.slot)
+        case .local(let local): uncheckedLocals.contains(local)
+        case .meta(let meta): meta == .raw
+        default: value.children.contains { isUnchecked($0) }
+        }
+    }
+
+    private func isUnchecked(_ slot: Int) -> Bool {
+        guard !uncheckedFields.contains(slot) else { return true }
+        return isUntyped && !columns.contains { $0.slot == slot }
+    }
+
+    // MARK: on error
+
+    mutating func checkErrorPolicy() -> ErrorPolicy? {
+        reportRepeated("on error", file.errorPolicies.dropFirst().map(\.span))
+        guard let policy = file.errorPolicies.first else { return inheritedPolicy() }
+        isInErrorPolicy = true
+        defer { isInErrorPolicy = false }
+        scopes = [[:]]
+        switch policy.kind {
+        case .stop: return .stop
+        case .skip: return .skip
+        case .deadLetter(let topic):
+            let checked = check(topic)
+            checkTopic(checked)
+            return .deadLetter(checked)
+        case .steps(let steps): return checkErrorSteps(steps, at: policy.span)
+        }
+    }
+
+    private mutating func checkErrorSteps(_ steps: [StepSyntax], at span: Span) -> ErrorPolicy {
+        state = FlowState()
+        let checked = checkSteps(steps)
+        if state.isReachable, !state.isSettled {
+            report(
+                .openEnd,
+                "some failed records reach the end of `on error` without `send` or `drop`",
+                at: span,
+                label: "they would disappear silently",
+                help: "add a `send`"
+            )
+        }
+        return .steps(checked)
+    }
+
+    private mutating func inheritedPolicy() -> ErrorPolicy? {
+        if let inherited {
+            let span = Span(source.bytes.count, source.bytes.count)
+            let kind = Expression.Kind.literal(.string(inherited))
+            return .deadLetter(Expression(kind: kind, type: .string, span: span))
+        }
+        guard !file.broken.contains("on") else { return nil }
+        report(
+            .noErrorPolicy,
+            "this pipeline does not say what happens to a record that fails",
+            at: file.parse.first?.span ?? file.start,
+            label: "not every line will fit",
+            help: "add `on error dead_letter \"TOPIC\"`, or `on error stop`, or `on error skip`"
+        )
+        return nil
+    }
+}
+
+extension Expression {
+    /// True when the author wrote that there may be no value: `null`, or `… ?? null`.
+    var isNullOnPurpose: Bool {
+        switch kind {
+        case .literal(.null): true
+        case .coalesce(_, let fallback): !fallback.type.isOptional || fallback.isNullOnPurpose
+        default: false
+        }
+    }
+}

@@ -1,0 +1,96 @@
+/// The topic names that an expression can make, as far as that is known.
+package struct TopicNames: Sendable {
+    static let lengthLimit = 249  // Kafka's Topic.MAX_NAME_LENGTH
+    private static let countLimit = 256
+
+    /// All names, when there are finitely many; nil when they depend on the data.
+    package let all: [String]?
+    /// The name with `*` for what depends on the data: `logs.*`.
+    package let pattern: String
+    /// What Kafka would refuse about them.
+    let problem: String?
+
+    package init(_ topic: Expression) {
+        all = Self.texts(of: topic)
+        pattern = Self.pattern(of: topic)
+        problem = Self.problem(names: all, fixed: Self.fixedTexts(of: topic))
+    }
+
+    private static func texts(of expression: Expression) -> [String]? {
+        if case .literal(.string(let text)) = expression.kind { return [text] }
+        if case .interpolation(let segments) = expression.kind { return product(of: segments) }
+        return expression.type.isOptional ? nil : expression.type.enumeration
+    }
+
+    private static func product(of segments: [TextSegment]) -> [String]? {
+        var names = [""]
+        for segment in segments {
+            let ends: [String]
+            switch segment {
+            case .text(let text): ends = [text]
+            case .expression(let inner):
+                guard let texts = texts(of: inner) else { return nil }
+                ends = texts
+            }
+            guard names.count * ends.count <= countLimit else { return nil }
+            names = names.flatMap { name in ends.map { name + $0 } }
+        }
+        return names
+    }
+
+    private static func pattern(of expression: Expression) -> String {
+        switch expression.kind {
+        case .literal(.string(let text)): text
+        case .interpolation(let segments):
+            segments.map { if case .text(let text) = $0 { text } else { "*" } }.joined()
+        default: "*"
+        }
+    }
+
+    private static func fixedTexts(of expression: Expression) -> [String] {
+        guard case .interpolation(let segments) = expression.kind else { return [] }
+        return segments.compactMap { if case .text(let text) = $0 { text } else { nil } }
+    }
+
+    private static func problem(names: [String]?, fixed: [String]) -> String? {
+        for text in fixed + (names ?? []) {
+            guard let bad = text.unicodeScalars.first(where: { !isAllowed($0) }) else { continue }
+            return "a topic name cannot have `\(bad)` in it"
+        }
+        for name in names ?? [] {
+            if name.isEmpty { return "a topic name cannot be empty" }
+            if name == "." || name == ".." { return "a topic cannot be named `\(name)`" }
+            if name.utf8.count > lengthLimit { return "this topic name is longer than 249" }
+        }
+        return nil
+    }
+
+    private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "a"..."z", "A"..."Z", "0"..."9", ".", "_", "-": true
+        default: false
+        }
+    }
+}
+
+extension Plan {
+    /// The topics of every `send`, in the order of the file, each once.
+    package var topics: [TopicNames] {
+        var seen: Set<String> = []
+        return steps.flatMap(\.sends).map { TopicNames($0.topic) }.filter { topic in
+            seen.insert(topic.all?.joined(separator: ",") ?? topic.pattern).inserted
+        }
+    }
+}
+
+extension Step {
+    /// The `send`s of this step and of the steps inside it.
+    package var sends: [Send] {
+        switch kind {
+        case .send(let send): [send]
+        case .if(let branches, let otherwise):
+            branches.flatMap { $0.steps.flatMap(\.sends) } + otherwise.flatMap(\.sends)
+        default: []
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Testing
+
+@testable import PipelineLanguage
+
+struct PlanTests {
+    @Test(arguments: Fixture.all)
+    func `a good pipeline compiles without a word`(text: String) {
+        let (plan, diagnostics) = PipelineCompiler.compile(SourceText(path: "p", text: text))
+        #expect(diagnostics == [])
+        #expect(plan != nil)
+    }
+
+    @Test func `columns come first among the slots, then what set brings in`() throws {
+        let plan = try #require(Till.plan(Fixture.traces))
+        #expect(plan.columns.map(\.slot) == [0, 1, 2, 3])
+        #expect(plan.fieldNames == ["at", "level", "where", "text", "stack", "fault"])
+        #expect(plan.localNames == ["lines"])
+        #expect(plan.columns[1].type == ValueType(.enumeration(["INFO", "WARN"])))
+        #expect(plan.columns[0].time?.notation == .pattern("%Y-%m-%d %H:%M:%S,%3f"))
+    }
+
+    @Test func `topics are listed where enums make them finite`() throws {
+        let tills = try #require(Till.plan(Fixture.tills))
+        #expect(tills.topics.map(\.all) == [["till.north", "till.south", "till.harbour"]])
+        let traces = try #require(Till.plan(Fixture.traces))
+        #expect(traces.topics.map(\.all) == [["app.info", "app.warn"]])
+        let proxy = try #require(Till.plan(Fixture.proxy))
+        #expect(proxy.topics.map(\.all) == [["proxy.error", "proxy.denied", "proxy.fine"]])
+        let services = try #require(Till.plan(Fixture.services))
+        #expect(services.topics.map(\.pattern) == ["log.*"])
+    }
+
+    @Test func `arguments stand in the order of the signature`() throws {
+        let text = Till.steps("set x = mask(note, keep_first: 2)").text
+        let plan = try #require(Till.plan(text))
+        guard case .set(_, let value) = plan.steps[0].kind,
+            case .call(.mask, let arguments) = value.kind
+        else {
+            Issue.record("not a call of mask")
+            return
+        }
+        #expect(arguments.map { $0?.kind.literal } == [nil, nil, .int(2)])
+        #expect(arguments[1] == nil)
+    }
+
+    @Test func `a drop without a reason is called by its condition`() throws {
+        let plan = try #require(Till.plan(Fixture.services))
+        guard case .drop(let reason, _) = plan.steps[0].kind else {
+            Issue.record("not a drop")
+            return
+        }
+        #expect(reason == "level == \"low\" and app != \"pay\"")
+    }
+
+    @Test func `the input of a test is the content of a file`() throws {
+        let plan = try #require(Till.plan(Fixture.tills))
+        let input = try #require(plan.tests.first).input
+        #expect(input.hasPrefix("receipt,shop"))
+        #expect(input.hasSuffix("03:04:05\n"))
+    }
+
+    @Test func `fields of an unchecked json may be anything`() throws {
+        let text =
+            Till.from + "parse json\ndrop \"x\" if a.b == 5\n"
+            + "send { topic = \"t\"  key = a ?? null  value = json(*) }\n" + Till.onError
+        let (plan, diagnostics) = PipelineCompiler.compile(SourceText(path: "p", text: text))
+        #expect(diagnostics.map(\.code) == [.untyped])
+        #expect(plan?.fieldNames == ["a"])
+        #expect(plan?.isUntyped == true)
+    }
+
+    @Test func `every function has a usage line`() {
+        #expect(Function.mask.usage == "mask(text, keep_last:, keep_first:) → string")
+        for function in Function.allCases {
+            #expect(!function.signature.summary.isEmpty)
+            #expect(Checker.plannedFunctions[function.rawValue] == nil)
+        }
+    }
+}
