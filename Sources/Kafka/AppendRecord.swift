@@ -1,0 +1,57 @@
+internal import KafkaProtocol
+
+/// Appends a record that owns its bytes.
+func appendRecord(
+    _ record: KafkaProducerRecord,
+    _ topic: TopicIndex,
+    _ timestamp: Int64,
+    _ id: Int64,
+    now: ContinuousClock.Instant,
+    to accumulator: RecordAccumulator
+) -> AppendResult {
+    // One buffer for all headers, so that their pointers live as long as one call.
+    var names: [UInt8] = []
+    for header in record.headers.headers {
+        names.append(contentsOf: header.name.utf8)
+        names.append(contentsOf: header.value ?? [])
+    }
+    return names.withUnsafeBytes { bytes in
+        var start = 0
+        let headers = record.headers.headers.map { header in
+            let name = UnsafeRawBufferPointer(
+                rebasing: bytes[start..<start + header.name.utf8.count]
+            )
+            start += name.count
+            let value = header.value.map { value in
+                UnsafeRawBufferPointer(rebasing: bytes[start..<start + value.count])
+            }
+            start += value?.count ?? 0
+            return RecordHeaderSpan(name: name, value: value)
+        }
+        return withOptionalBytes(record.key) { key in
+            withOptionalBytes(record.value) { value in
+                headers.withUnsafeBufferPointer { headers in
+                    accumulator.append(
+                        topic: topic,
+                        partition: record.partition,
+                        key: key,
+                        value: value,
+                        headers: headers,
+                        timestamp: timestamp,
+                        owner: 0,
+                        position: id,
+                        now: now
+                    )
+                }
+            }
+        }
+    }
+}
+
+private func withOptionalBytes<Result>(
+    _ bytes: [UInt8]?,
+    _ body: (UnsafeRawBufferPointer?) -> Result
+) -> Result {
+    guard let bytes else { return body(nil) }
+    return bytes.withUnsafeBytes { body($0) }
+}

@@ -1,0 +1,177 @@
+internal import KafkaProtocol
+internal import NIOCore
+
+extension ProducerStateMachine {
+    /// The producer id that the cluster gave, and whether a newer one is needed.
+    struct ProducerIDState {
+        var current: ProducerIdentity?
+        var isWanted = false
+        var isAsking = false
+        var notBefore: ContinuousClock.Instant?
+        var backoff: Backoff
+
+        init(backoff: Backoff) {
+            self.backoff = backoff
+        }
+    }
+
+    /// The place of a partition's queue, made on first use.
+    mutating func partitionIndex(topic: String, partition: Int32) -> Int {
+        let id = TopicPartition(topic: topic, partition: partition)
+        if let index = self.partitionIndexes[id] { return index }
+        let backoff = Backoff(
+            base: self.configuration.retryBackoff,
+            limit: self.configuration.retryBackoffMax
+        )
+        let index = self.partitions.count
+        self.partitions.append(PartitionQueue(id: id, backoff: backoff))
+        self.partitionIndexes[id] = index
+        self.adoptPublishedLeader(of: index)
+        return index
+    }
+
+    private mutating func adoptPublishedLeader(of index: Int) {
+        let id = self.partitions[index].id
+        let published = self.metadata.topics[id.topic]?.published
+        if let known = published?.partitions, known.indices.contains(Int(id.partition)) {
+            self.changeLeader(of: index, to: known[Int(id.partition)])
+        } else {
+            self.refresh(id.topic)
+        }
+    }
+
+    /// Puts a partition with something to send on its leader's list.
+    mutating func list(_ index: Int) {
+        let partition = self.partitions[index]
+        guard !partition.isListed, !partition.queue.isEmpty else { return }
+        guard partition.leader >= 0, self.brokers[partition.leader] != nil else {
+            return self.refresh(partition.id.topic)
+        }
+        self.partitions[index].isListed = true
+        self.brokers[partition.leader]?.waiting.append(index)
+    }
+
+    // MARK: Producer ids
+
+    /// Gives the current producer id to partitions that ended with theirs, or sees that one is asked for.
+    mutating func renewProducerIDs() {
+        guard self.configuration.isIdempotenceEnabled else { return }
+        if self.producerID.current == nil, !self.isDrained { self.producerID.isWanted = true }
+        for index in self.partitions.indices where self.partitions[index].needsFreshID {
+            guard self.partitions[index].inFlight.isEmpty else { continue }
+            guard let fresh = self.producerID.current, fresh != self.partitions[index].identity
+            else {
+                self.producerID.isWanted = true
+                continue
+            }
+            self.statistics.possibleDuplicates += self.partitions[index].adopt(fresh)
+            self.list(index)
+        }
+    }
+
+    mutating func nextProducerIDRequest(now: ContinuousClock.Instant) -> Action? {
+        guard self.producerID.isWanted, !self.producerID.isAsking else { return nil }
+        guard self.producerID.notBefore.map({ $0 <= now }) ?? true else { return nil }
+        guard let broker = self.controlBroker(now: now) else { return nil }
+        self.producerID.isAsking = true
+        self.producerID.notBefore = nil
+        return self.send(.producerID, to: broker, now: now)
+    }
+
+    mutating func producerIDFailed(now: ContinuousClock.Instant) {
+        self.producerID.isAsking = false
+        self.producerID.notBefore = now + self.producerID.backoff.next(using: &self.generator)
+    }
+
+    mutating func received(_ answer: ProducerIDAnswer, now: ContinuousClock.Instant) {
+        if answer.error == .clusterAuthorizationFailed {
+            self.producerID.isAsking = false
+            return self.stop(
+                .refused(answer.error, message: "the principal needs IDEMPOTENT_WRITE")
+            )
+        }
+        guard answer.error == .none, answer.identity.id >= 0, answer.identity.epoch >= 0 else {
+            self.statistics.lastError = "producer id: \(answer.error)"
+            return self.producerIDFailed(now: now)
+        }
+        self.producerID.isAsking = false
+        self.producerID.isWanted = false
+        self.producerID.backoff.reset()
+        self.producerID.current = answer.identity
+    }
+
+    // MARK: Record batches
+
+    mutating func nextProduceRequest(now: ContinuousClock.Instant) -> Action? {
+        if self.configuration.isIdempotenceEnabled, self.producerID.current == nil { return nil }
+        for id in self.brokers.keys.sorted() {
+            guard let broker = self.brokers[id], broker.link == .ready else { continue }
+            guard !broker.waiting.isEmpty, (broker.mutedUntil ?? now) <= now else { continue }
+            guard broker.requestsInFlight < self.configuration.maxInFlightRequests else { continue }
+            let batches = self.takeBatches(for: id, now: now)
+            guard !batches.isEmpty else { continue }
+            self.brokers[id]?.requestsInFlight += 1
+            self.statistics.requestsInFlight += 1
+            self.statistics.requestsSent += 1
+            return self.send(.produce(batches), to: id, now: now)
+        }
+        return nil
+    }
+
+    /// One batch of each partition as long as the request has room; who found none is first next time.
+    private mutating func takeBatches(
+        for id: BrokerID,
+        now: ContinuousClock.Instant
+    ) -> [ProducerBatch] {
+        var waiting = self.brokers[id]?.waiting ?? CircularBuffer()
+        self.brokers[id]?.waiting = CircularBuffer()
+        var batches: [ProducerBatch] = []
+        var size = 0
+        for _ in 0..<waiting.count {
+            let index = waiting.removeFirst()
+            guard let head = self.partitions[index].queue.first else {
+                self.partitions[index].isListed = false
+                continue
+            }
+            guard self.maySend(index, now: now) else {
+                waiting.append(index)
+                continue
+            }
+            if !batches.isEmpty, size + head.byteCount > self.configuration.maxRequestSize {
+                waiting.prepend(index)
+                break
+            }
+            size += head.byteCount
+            batches.append(self.takeBatch(of: index))
+            waiting.append(index)
+        }
+        self.brokers[id]?.waiting = waiting
+        return batches
+    }
+
+    private func maySend(_ index: Int, now: ContinuousClock.Instant) -> Bool {
+        let partition = self.partitions[index]
+        guard !partition.needsFreshID, (partition.notBefore ?? now) <= now else { return false }
+        let limit = partition.inFlightLimit(
+            isIdempotent: self.configuration.isIdempotenceEnabled,
+            limit: self.configuration.maxInFlightRequests
+        )
+        return partition.inFlight.count < limit
+    }
+
+    private mutating func takeBatch(of index: Int) -> ProducerBatch {
+        let batch = self.partitions[index].queue.removeFirst()
+        self.partitions[index].notBefore = nil
+        batch.attempts += 1
+        if batch.isRetry { self.statistics.batchesRetried += 1 }
+        if batch.ordinal == nil {
+            let isIdempotent = self.configuration.isIdempotenceEnabled
+            if isIdempotent, self.partitions[index].identity == nil {
+                self.partitions[index].identity = self.producerID.current
+            }
+            self.partitions[index].number(batch, isIdempotent: isIdempotent)
+        }
+        self.partitions[index].inFlight.append(batch)
+        return batch
+    }
+}

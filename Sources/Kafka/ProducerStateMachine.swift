@@ -1,0 +1,202 @@
+internal import KafkaProtocol
+internal import NIOCore
+
+/// Which batch goes to which broker, when, and what each answer means for it.
+///
+/// Told of batches, connections and answers, it hands out what to do next; it opens no socket and
+/// reads no clock. The rules that keep records in order and single:
+/// - A sent batch never changes: it keeps producer id, epoch and sequence in every further attempt.
+/// - A partition has one batch in flight until the first acknowledgement on its leader, then five.
+/// - While a batch is sent again, it is the only one of its partition in flight.
+/// - A sequence that means nothing to the broker any more (45 for the oldest batch, 47, 49, 59), or
+///   that was left out because its batch was refused, ends with a fresh producer id. That is taken
+///   only when nothing of the partition is in flight. A batch whose earlier attempt may have been
+///   appended can then be in the log twice; ``ProducerStatistics/possibleDuplicates`` counts these.
+package struct ProducerStateMachine {
+    /// What the shell is to do.
+    package enum Action: Sendable, Equatable {
+        case connect(BrokerID, BrokerAddress)
+        case disconnect(BrokerID, reason: String)
+        case send(ProducerRequest, RequestID, to: BrokerID)
+        case deliver([Delivery])
+        case publish(TopicMetadata)
+        /// Everything is delivered after ``ProducerStateMachine/close(draining:)``.
+        case finished
+    }
+
+    enum Phase: Equatable {
+        case running, draining, finished
+        /// The cluster does not let this producer in.
+        case stopped(KafkaProducerError)
+    }
+
+    /// A request without an answer.
+    struct PendingRequest {
+        var broker: BrokerID
+        var request: ProducerRequest
+        var sentAt: ContinuousClock.Instant
+    }
+
+    let configuration: KafkaProducerConfiguration
+    var generator: SeededGenerator
+    var phase = Phase.running
+    var actions = CircularBuffer<Action>()
+    var brokers: [BrokerID: Broker] = [:]
+    var requests: [RequestID: PendingRequest] = [:]
+    var lastRequestID: RequestID = 0
+    var metadata: MetadataState
+    var producerID: ProducerIDState
+    var partitions: [PartitionQueue] = []
+    var partitionIndexes: [TopicPartition: Int] = [:]
+    package internal(set) var statistics = ProducerStatistics()
+
+    package init(
+        configuration: KafkaProducerConfiguration,
+        seed: UInt64
+    ) throws(KafkaProducerError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.generator = SeededGenerator(seed: seed)
+        let backoff = Backoff(
+            base: configuration.retryBackoff,
+            limit: configuration.retryBackoffMax
+        )
+        self.metadata = MetadataState(backoff: backoff)
+        self.producerID = ProducerIDState(backoff: backoff)
+        for (number, server) in configuration.bootstrapServers.enumerated() {
+            let id = BrokerID(-1 - number)
+            self.brokers[id] = self.makeBroker(try BrokerAddress(parsing: server))
+        }
+    }
+
+    /// Takes sealed batches over, to be sent in this order within each partition.
+    package mutating func submit(_ batches: [ProducerBatch], now: ContinuousClock.Instant) {
+        for batch in batches {
+            self.statistics.batchesQueued += 1
+            switch self.phase {
+            case .running:
+                let index = self.partitionIndex(topic: batch.topic, partition: batch.partition)
+                self.partitions[index].queue.append(batch)
+                self.list(index)
+            case .stopped(let error): self.deliver(batch, .failed(error))
+            case .draining, .finished: self.deliver(batch, .failed(.closed))
+            }
+        }
+    }
+
+    /// Ends the producer: after all batches are acknowledged, or at once with those failed that are not.
+    package mutating func close(draining: Bool) {
+        if case .finished = self.phase { return }
+        self.phase = .draining
+        if !draining { self.failAll(.closed) }
+    }
+
+    /// The next thing to do; to be asked until it is nil.
+    package mutating func nextAction(now: ContinuousClock.Instant) -> Action? {
+        self.expireBatches(now: now)
+        if let action = self.actions.popFirst() { return action }
+        if self.phase == .finished { return nil }
+        if let action = self.finishIfDrained() { return action }
+        self.renewProducerIDs()
+        return self.nextMetadataRequest(now: now)
+            ?? self.nextProducerIDRequest(now: now)
+            ?? self.nextProduceRequest(now: now)
+            ?? self.nextConnection(now: now)
+            ?? self.actions.popFirst()
+    }
+
+    /// When to ask again although nothing was told.
+    package func nextDeadline(now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        guard self.phase != .finished else { return nil }
+        var earliest: ContinuousClock.Instant?
+        func consider(_ instant: ContinuousClock.Instant?) {
+            guard let instant, instant > now else { return }
+            earliest = min(earliest ?? instant, instant)
+        }
+        consider(self.metadataDeadline)
+        consider(self.producerID.notBefore)
+        for broker in self.brokers.values {
+            consider(broker.mutedUntil)
+            if case .idle = broker.link { consider(broker.notBefore) }
+        }
+        for partition in self.partitions {
+            consider(partition.notBefore)
+            consider(self.expiry(of: partition))
+        }
+        return earliest
+    }
+
+    /// Whether every batch that was submitted has been delivered or failed.
+    package var isDrained: Bool {
+        self.partitions.allSatisfy { $0.queue.isEmpty && $0.inFlight.isEmpty }
+    }
+
+    private mutating func finishIfDrained() -> Action? {
+        guard self.phase == .draining, self.isDrained else { return nil }
+        self.phase = .finished
+        for id in self.brokers.keys.sorted() {
+            self.disconnect(id, reason: "the producer is closed")
+        }
+        self.actions.append(.finished)
+        return self.actions.popFirst()
+    }
+
+    mutating func deliver(_ batch: ProducerBatch, _ result: Delivery.Result) {
+        self.statistics.batchesQueued -= 1
+        switch result {
+        case .acknowledged:
+            self.statistics.recordsAcknowledged += Int64(batch.recordCount)
+            self.statistics.bytesAcknowledged += Int64(batch.byteCount)
+        case .failed(let error):
+            self.statistics.recordsFailed += Int64(batch.recordCount)
+            self.statistics.lastError = "\(batch.topic)-\(batch.partition): \(error)"
+        }
+        let delivery = Delivery(batch: batch, result: result)
+        // One answer settles many batches: they travel to their lanes together.
+        if case .deliver(var deliveries)? = self.actions.last {
+            self.actions.removeLast()
+            deliveries.append(delivery)
+            self.actions.append(.deliver(deliveries))
+        } else {
+            self.actions.append(.deliver([delivery]))
+        }
+    }
+
+    mutating func stop(_ error: KafkaProducerError) {
+        self.phase = .stopped(error)
+        self.failAll(error)
+    }
+
+    private mutating func failAll(_ error: KafkaProducerError) {
+        for index in self.partitions.indices {
+            // Those in flight too: an answer that still comes finds nothing to settle.
+            let batches = self.partitions[index].inFlight + Array(self.partitions[index].queue)
+            self.partitions[index].inFlight = []
+            self.partitions[index].queue.removeAll()
+            for batch in batches { self.deliver(batch, .failed(error)) }
+        }
+    }
+
+    private func expiry(of partition: PartitionQueue) -> ContinuousClock.Instant? {
+        guard let timeout = self.configuration.deliveryTimeout else { return nil }
+        return partition.queue.first.map { $0.createdAt + timeout }
+    }
+
+    private mutating func expireBatches(now: ContinuousClock.Instant) {
+        guard self.configuration.deliveryTimeout != nil else { return }
+        for index in self.partitions.indices {
+            while let expiry = self.expiry(of: self.partitions[index]), expiry <= now {
+                let batch = self.partitions[index].queue.removeFirst()
+                self.fail(batch, of: index, .deliveryTimedOut)
+            }
+        }
+    }
+
+    /// Fails a batch; a sequence that it had is a gap that no later batch can pass.
+    mutating func fail(_ batch: ProducerBatch, of index: Int, _ error: KafkaProducerError) {
+        if self.configuration.isIdempotenceEnabled, batch.sequence != nil {
+            self.partitions[index].needsFreshID = true
+        }
+        self.deliver(batch, .failed(error))
+    }
+}

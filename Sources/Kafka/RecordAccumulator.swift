@@ -1,0 +1,406 @@
+package import KafkaProtocol
+internal import NIOCore
+
+/// A topic's number within one accumulator.
+package struct TopicIndex: Hashable, Sendable {
+    let number: Int
+
+    /// A name that no topic can have.
+    static let invalid = TopicIndex(number: -1)
+}
+
+/// Whether records can be appended for a topic.
+package enum TopicReadiness: Sendable, Equatable {
+    case ready
+    /// Its partitions are not known: ask for them, and wait.
+    case needsMetadata
+    /// No record can be sent there until metadata says otherwise.
+    case failed(KafkaError)
+}
+
+/// What became of a record that was appended.
+package enum AppendResult: Sendable, Equatable {
+    case appended
+    /// The memory is spent: take what ``RecordAccumulator/nextReady(now:)`` has, and try again when
+    /// the pool notifies.
+    case bufferFull
+    case tooLarge(size: Int, limit: Int)
+    /// The topic has no such partition; one that is not ready has none.
+    case invalidPartition
+}
+
+/// Records of one lane, gathered into a batch for each partition.
+///
+/// It belongs to one thread. A record becomes bytes once, here, in the buffer that goes on the wire;
+/// a batch that is full, or has lingered, is compressed and checksummed here too.
+package final class RecordAccumulator {
+    /// A batch that takes records.
+    private final class OpenBatch {
+        let id: Int
+        let topic: TopicIndex
+        let partition: Int32
+        let createdAt: ContinuousClock.Instant
+        let charge: Int
+        var builder: RecordBatchBuilder
+        var positions = RecordPositions()
+
+        init(
+            id: Int,
+            topic: TopicIndex,
+            partition: Int32,
+            createdAt: ContinuousClock.Instant,
+            buffer: PooledBuffer
+        ) {
+            self.id = id
+            self.topic = topic
+            self.partition = partition
+            self.createdAt = createdAt
+            self.charge = buffer.charge
+            self.builder = RecordBatchBuilder(buffer: buffer.bytes)
+        }
+    }
+
+    private struct Partition {
+        var open: OpenBatch?
+        /// Batches of this partition that are on their way; nil while it has no leader.
+        var queued = 0
+        var hasLeader = true
+    }
+
+    private struct Topic {
+        let name: String
+        let bytes: [UInt8]
+        var error: KafkaError?
+        var partitions: [Partition] = []
+        var sticky: StickyPartitioner
+    }
+
+    private let configuration: KafkaProducerConfiguration
+    private let pool: BufferPool
+    private let taker: BufferPool.Taker
+    private var generator: SeededGenerator
+    private var topics: [Topic] = []
+    private var topicsByHash: [UInt64: [Int]] = [:]
+    private var lastTopic = -1
+    /// Batches that take records, the oldest first.
+    private var open: CircularBuffer<OpenBatch> = []
+    /// Batches that take no more records.
+    private var closed: CircularBuffer<OpenBatch> = []
+    private var lastBatchID = 0
+    /// Open batches up to this one do not wait for their linger.
+    private var flushedID = 0
+    /// Where compressed bytes go; the batch's own buffer takes its place afterwards.
+    private var scratch: ByteBuffer?
+    private let compressor: Compressor?
+
+    /// Makes an accumulator over a pool it may share; `onMemory` is called, from any thread, when a
+    /// record that met ``AppendResult/bufferFull`` should be appended again.
+    package init(
+        configuration: KafkaProducerConfiguration,
+        pool: BufferPool,
+        seed: UInt64 = .random(in: .min ... .max),
+        onMemory: @escaping @Sendable () -> Void = {}
+    ) {
+        self.configuration = configuration
+        self.compressor = Compressor(configuration)
+        self.pool = pool
+        self.generator = SeededGenerator(seed: seed)
+        self.taker = pool.makeTaker(notify: onMemory)
+    }
+
+    deinit {
+        self.pool.remove(self.taker)
+    }
+
+    // MARK: Topics
+
+    /// The number of a topic, the same for the same name.
+    package func topicIndex(_ name: UnsafeRawBufferPointer) -> TopicIndex {
+        if self.lastTopic >= 0, self.topics[self.lastTopic].bytes.elementsEqual(name) {
+            return TopicIndex(number: self.lastTopic)
+        }
+        let hash = Self.hash(name)
+        for number in self.topicsByHash[hash] ?? []
+        where self.topics[number].bytes.elementsEqual(name) {
+            self.lastTopic = number
+            return TopicIndex(number: number)
+        }
+        guard Self.isLegal(name) else { return .invalid }
+        return self.add(name, hash)
+    }
+
+    package func topicName(_ topic: TopicIndex) -> String {
+        self.topics.indices.contains(topic.number) ? self.topics[topic.number].name : ""
+    }
+
+    package func isReady(_ topic: TopicIndex) -> TopicReadiness {
+        guard topic != .invalid else { return .failed(.invalidTopicException) }
+        let state = self.topics[topic.number]
+        if !state.partitions.isEmpty { return .ready }
+        return state.error.map { .failed($0) } ?? .needsMetadata
+    }
+
+    /// Takes over what became known of a topic; one that this lane does not use is passed over.
+    package func update(metadata: TopicMetadata) {
+        var name = metadata.name
+        let bytes = name.withUTF8 { Array($0) }
+        let hash = bytes.withUnsafeBytes { Self.hash($0) }
+        let candidates = self.topicsByHash[hash] ?? []
+        guard let number = candidates.first(where: { self.topics[$0].bytes == bytes }) else {
+            return
+        }
+        self.topics[number].error = Self.isFinal(metadata.error) ? metadata.error : nil
+        let missing = metadata.partitions.count - self.topics[number].partitions.count
+        if missing > 0 {
+            let added = Array(repeating: Partition(), count: missing)
+            self.topics[number].partitions.append(contentsOf: added)
+        }
+        for (index, partition) in metadata.partitions.enumerated() {
+            self.topics[number].partitions[index].hasLeader = partition.leaderID >= 0
+        }
+        self.topics[number].sticky.leave()
+    }
+
+    /// An error that asking again does not change; the others are waited for.
+    private static func isFinal(_ error: KafkaError?) -> Bool {
+        error == .invalidTopicException || error == .topicAuthorizationFailed
+    }
+
+    private func add(_ name: UnsafeRawBufferPointer, _ hash: UInt64) -> TopicIndex {
+        let number = self.topics.count
+        let sticky = StickyPartitioner(
+            batchSize: self.configuration.batchSize,
+            isAdaptive: self.configuration.isAdaptivePartitioningEnabled,
+            seed: self.generator.next()
+        )
+        let text = String(decoding: name, as: UTF8.self)
+        self.topics.append(Topic(name: text, bytes: Array(name), sticky: sticky))
+        self.topicsByHash[hash, default: []].append(number)
+        self.lastTopic = number
+        return TopicIndex(number: number)
+    }
+
+    /// FNV-1a: names are short, and met in a row.
+    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+
+    /// What Kafka takes as a topic's name: up to 249 letters, digits, dots, underscores and hyphens.
+    private static func isLegal(_ name: UnsafeRawBufferPointer) -> Bool {
+        guard (1...249).contains(name.count) else { return false }
+        let isOnlyDots = name.count <= 2 && name.allSatisfy { $0 == UInt8(ascii: ".") }
+        guard !isOnlyDots else { return false }
+        return name.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+    }
+
+    // MARK: Records
+
+    /// Copies a record into the open batch of its partition.
+    ///
+    /// `position` finds it again should it be refused; in a row of one owner it does not go back.
+    package func append(
+        topic: TopicIndex,
+        partition: Int32?,
+        key: UnsafeRawBufferPointer?,
+        value: UnsafeRawBufferPointer?,
+        headers: UnsafeBufferPointer<RecordHeaderSpan>,
+        timestamp: Int64,
+        owner: UInt64,
+        position: Int64,
+        now: ContinuousClock.Instant
+    ) -> AppendResult {
+        let needed =
+            RecordBatchBuilder.upperBound(key: key, value: value, headers: headers)
+            + RecordBatchHeader.size
+        guard needed <= self.configuration.maxRequestSize else {
+            return .tooLarge(size: needed, limit: self.configuration.maxRequestSize)
+        }
+        guard topic != .invalid else { return .invalidPartition }
+        let isSticky = partition == nil && (key == nil || self.configuration.partitionerIgnoresKeys)
+        guard var chosen = self.choose(topic.number, partition, key) else {
+            return .invalidPartition
+        }
+        while let batch = self.topics[topic.number].partitions[Int(chosen)].open {
+            let former = batch.builder.byteCount
+            let isAppended = batch.builder.append(
+                key: key,
+                value: value,
+                headers: headers,
+                timestamp: timestamp,
+                limit: batch.charge
+            )
+            if isAppended {
+                self.count(in: batch, from: former, isSticky: isSticky, owner, position)
+                return .appended
+            }
+            self.close(batch)
+            guard isSticky else { break }
+            // A full batch is the place to move on to another partition.
+            self.topics[topic.number].sticky.produced(0, batchIsFull: true)
+            chosen = self.choose(topic.number, partition, key) ?? chosen
+        }
+        guard let batch = self.openBatch(topic, chosen, size: needed, now: now) else {
+            return .bufferFull
+        }
+        batch.builder.append(
+            key: key,
+            value: value,
+            headers: headers,
+            timestamp: timestamp,
+            limit: batch.charge
+        )
+        self.count(in: batch, from: 0, isSticky: isSticky, owner, position)
+        return .appended
+    }
+
+    private func count(
+        in batch: OpenBatch,
+        from former: Int,
+        isSticky: Bool,
+        _ owner: UInt64,
+        _ position: Int64
+    ) {
+        batch.positions.append(owner: owner, position: position)
+        guard isSticky else { return }
+        let bytes = batch.builder.byteCount - former
+        self.topics[batch.topic.number].sticky.produced(bytes, batchIsFull: false)
+    }
+
+    private func choose(
+        _ topic: Int,
+        _ partition: Int32?,
+        _ key: UnsafeRawBufferPointer?
+    ) -> Int32? {
+        let count = Int32(self.topics[topic].partitions.count)
+        guard count > 0 else { return nil }
+        if let partition { return (0..<count).contains(partition) ? partition : nil }
+        if let key, !self.configuration.partitionerIgnoresKeys {
+            return JavaPartitioner.partition(key: key, count: count)
+        }
+        let partitions = self.topics[topic].partitions
+        return self.topics[topic].sticky.partition(
+            queued: { partitions[Int($0)].hasLeader ? partitions[Int($0)].queued : nil },
+            count: count
+        )
+    }
+
+    private func openBatch(
+        _ topic: TopicIndex,
+        _ partition: Int32,
+        size: Int,
+        now: ContinuousClock.Instant
+    ) -> OpenBatch? {
+        guard let buffer = self.pool.take(size: size, for: self.taker) else {
+            // Others may wait for what stands open here.
+            self.flush()
+            return nil
+        }
+        self.lastBatchID += 1
+        let batch = OpenBatch(
+            id: self.lastBatchID,
+            topic: topic,
+            partition: partition,
+            createdAt: now,
+            buffer: buffer
+        )
+        self.topics[topic.number].partitions[Int(partition)].open = batch
+        self.open.append(batch)
+        return batch
+    }
+
+    private func close(_ batch: OpenBatch) {
+        self.topics[batch.topic.number].partitions[Int(batch.partition)].open = nil
+        self.open.removeAll { $0 === batch }
+        self.closed.append(batch)
+    }
+
+    // MARK: Batches
+
+    /// The next batch to be sent: one that is full, or has lingered, or that a flush asked for.
+    package func nextReady(now: ContinuousClock.Instant) -> ProducerBatch? {
+        if let oldest = self.open.first, self.closed.isEmpty {
+            let isDue = oldest.createdAt + self.configuration.linger <= now
+            if isDue || oldest.id <= self.flushedID { self.close(oldest) }
+        }
+        return self.closed.popFirst().map(self.seal)
+    }
+
+    /// When a batch will have lingered long enough.
+    package var nextDeadline: ContinuousClock.Instant? {
+        if let closed = self.closed.first { return closed.createdAt }
+        return self.open.first.map { batch in
+            batch.id <= self.flushedID
+                ? batch.createdAt : batch.createdAt + self.configuration.linger
+        }
+    }
+
+    /// Makes all open batches ready; records appended later linger as usual.
+    package func flush() {
+        self.flushedID = self.lastBatchID
+    }
+
+    /// How many batches hold records that were not handed out yet.
+    package var openBatchCount: Int { self.open.count + self.closed.count }
+
+    package var hasOpenBatches: Bool { self.openBatchCount > 0 }
+
+    /// Tells that a batch came back, so that its partition counts as less busy.
+    package func settled(_ batch: ProducerBatch) {
+        let topic = batch.topicIndex.number
+        let partition = Int(batch.partition)
+        guard self.topics.indices.contains(topic) else { return }
+        guard self.topics[topic].partitions.indices.contains(partition) else { return }
+        let queued = self.topics[topic].partitions[partition].queued
+        self.topics[topic].partitions[partition].queued = max(0, queued - 1)
+    }
+
+    private func seal(_ batch: OpenBatch) -> ProducerBatch {
+        self.topics[batch.topic.number].partitions[Int(batch.partition)].queued += 1
+        let sealed = self.compress(batch)
+        return ProducerBatch(
+            topic: self.topics[batch.topic.number].name,
+            topicIndex: batch.topic,
+            partition: batch.partition,
+            createdAt: batch.createdAt,
+            sealed: sealed,
+            positions: batch.positions,
+            pool: self.pool,
+            charge: batch.charge
+        )
+    }
+
+    /// Compressed bytes go into the buffer that the last batch was filled in, and so in turn: one
+    /// buffer more than the pool's is enough for a lane.
+    private func compress(_ batch: OpenBatch) -> SealedRecordBatch {
+        let isPooled = batch.charge == self.pool.bufferSize
+        do {
+            let sealed = try batch.builder.seal(
+                with: self.compressor,
+                into: isPooled ? self.scratch : nil
+            )
+            if isPooled, sealed.compression != .none {
+                self.scratch = batch.builder.takeBuffer()
+            }
+            return sealed
+        } catch {
+            return self.withoutCompression(batch)
+        }
+    }
+
+    /// A codec that fails costs room on the wire, and no record.
+    private func withoutCompression(_ batch: OpenBatch) -> SealedRecordBatch {
+        do {
+            return try batch.builder.seal()
+        } catch {
+            preconditionFailure("a batch cannot be closed without compression: \(error)")
+        }
+    }
+}

@@ -1,0 +1,84 @@
+public import Logging
+public import ServiceLifecycle
+
+/// Sends records to Kafka, each once and in order, for as long as it takes.
+///
+/// ```swift
+/// let producer = KafkaProducer(configuration: .init(bootstrapServers: ["broker1:9092"]))
+/// async let running: Void = producer.run()
+/// let record = KafkaProducerRecord(topic: "orders", key: "42", value: "…")
+/// let metadata = try await producer.send(record)
+/// ```
+///
+/// In a `ServiceGroup` a graceful shutdown sends what was taken before it ends; cancelling the task
+/// of ``run()`` fails it instead.
+public final class KafkaProducer: Service, Sendable {
+    /// Called once with what became of a record, on the producer's own thread.
+    public typealias Completion = @Sendable (Result<RecordMetadata, KafkaProducerError>) -> Void
+
+    private let setUp: Result<RecordQueue, KafkaProducerError>
+
+    /// Makes a producer; a configuration that cannot work is thrown by ``run()`` and ``send(_:)``.
+    public init(
+        configuration: KafkaProducerConfiguration,
+        logger: Logger = Logger(label: "kafka.producer")
+    ) {
+        do throws(KafkaProducerError) {
+            self.setUp = .success(try RecordQueue(configuration: configuration, logger: logger))
+        } catch {
+            self.setUp = .failure(error)
+        }
+    }
+
+    /// Keeps the producer going until it is shut down or cancelled.
+    public func run() async throws {
+        let queue = try self.setUp.get()
+        queue.engine.start()
+        do {
+            try await gracefulShutdown()
+        } catch {
+            await queue.close(drain: false)
+            return
+        }
+        await withTaskCancellationHandler {
+            await queue.close(drain: true)
+        } onCancel: {
+            Task { await queue.close(drain: false) }
+        }
+    }
+
+    /// Sends a record and waits until it is acknowledged.
+    ///
+    /// While `buffer.memory` is spent it waits for room as well.
+    public func send(_ record: KafkaProducerRecord) async throws(KafkaProducerError)
+        -> RecordMetadata
+    {
+        let queue = try self.setUp.get()
+        let result: Result<RecordMetadata, KafkaProducerError> =
+            await withCheckedContinuation { continuation in
+                queue.enqueue(record, mayWait: true) { continuation.resume(returning: $0) }
+            }
+        return try result.get()
+    }
+
+    /// Takes a record to be sent, and calls back when it is acknowledged or has failed.
+    ///
+    /// Records that nobody waits for are bounded by `buffer.memory`: beyond it they fail at once
+    /// with ``KafkaProducerError/bufferExhausted``.
+    public func enqueue(
+        _ record: KafkaProducerRecord,
+        onCompletion: @escaping Completion = { _ in }
+    ) {
+        switch self.setUp {
+        case .success(let queue):
+            queue.enqueue(record, mayWait: false, completion: onCompletion)
+        case .failure(let error): onCompletion(.failure(error))
+        }
+    }
+
+    /// Waits until every record that was taken before is acknowledged or has failed.
+    public func flush() async {
+        guard case .success(let queue) = self.setUp else { return }
+        await queue.flush()
+    }
+}

@@ -1,0 +1,180 @@
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+
+/// What lives on the producer's event loop: the machine, its connections and its timer.
+///
+/// Safe to share: every function runs on the event loop, which each entry point checks.
+final class EngineCore: @unchecked Sendable {
+    private var machine: ProducerStateMachine
+    private let eventLoop: any EventLoop
+    private let logger: Logger
+    // Weak, for the engine owns this.
+    private weak var engine: ProducerEngine?
+    private var connections: [BrokerID: BrokerConnection] = [:]
+    private var timer: (due: ContinuousClock.Instant, task: Scheduled<Void>)?
+    private var closing: [CheckedContinuation<Void, Never>] = []
+    private var hasFinished = false
+    private var isRunning = false
+    private var lastLoggedError: String?
+
+    init(machine: consuming ProducerStateMachine, eventLoop: any EventLoop, logger: Logger) {
+        self.machine = machine
+        self.eventLoop = eventLoop
+        self.logger = logger
+    }
+
+    func start(engine: ProducerEngine) {
+        self.eventLoop.preconditionInEventLoop()
+        guard self.engine == nil, !self.hasFinished else { return }
+        self.engine = engine
+        self.wake()
+    }
+
+    /// Takes what lanes have posted and does what follows from it.
+    func wake() {
+        self.eventLoop.preconditionInEventLoop()
+        guard let engine = self.engine else { return }
+        let now = ContinuousClock.now
+        let (batches, topics) = engine.takeInbox()
+        if !topics.isEmpty { self.machine.requestMetadata(topics: topics, now: now) }
+        if !batches.isEmpty { self.machine.submit(batches, now: now) }
+        self.run(now: now)
+    }
+
+    func finished(engine: ProducerEngine, draining: Bool) async {
+        await withCheckedContinuation { continuation in
+            self.eventLoop.execute {
+                guard !self.hasFinished else { return continuation.resume() }
+                self.engine = engine
+                self.closing.append(continuation)
+                self.wake()
+                self.machine.close(draining: draining)
+                self.run(now: .now)
+            }
+        }
+    }
+
+    /// Fails everything that is not acknowledged.
+    func abandon(engine: ProducerEngine) {
+        self.eventLoop.preconditionInEventLoop()
+        guard !self.hasFinished else { return }
+        self.engine = engine
+        self.wake()
+        self.machine.close(draining: false)
+        self.run(now: .now)
+    }
+
+    // MARK: What connections tell
+
+    func connected(_ id: BrokerID, _ connection: BrokerConnection) {
+        guard self.connections[id] === connection else { return }
+        self.logger.info("broker connected", metadata: ["broker": "\(connection.address)"])
+        let now = ContinuousClock.now
+        self.machine.connected(id, now: now)
+        self.run(now: now)
+    }
+
+    func answered(_ request: RequestID, _ answer: ProducerAnswer) {
+        let now = ContinuousClock.now
+        self.machine.received(answer, to: request, now: now)
+        self.run(now: now)
+    }
+
+    func closed(_ id: BrokerID, _ connection: BrokerConnection, reason: String) {
+        guard self.connections[id] === connection else { return }
+        self.connections[id] = nil
+        let now = ContinuousClock.now
+        self.machine.connectionClosed(id, reason: reason, now: now)
+        self.run(now: now)
+    }
+
+    // MARK: The loop
+
+    private func run(now: ContinuousClock.Instant) {
+        // An action may call back; its news is taken by the loop that already runs.
+        guard !self.isRunning else { return }
+        self.isRunning = true
+        while let action = self.machine.nextAction(now: now) { self.perform(action, now: now) }
+        self.isRunning = false
+        self.engine?.note(self.machine.statistics)
+        self.logError()
+        self.setTimer(self.machine.nextDeadline(now: now))
+    }
+
+    private func perform(_ action: ProducerStateMachine.Action, now: ContinuousClock.Instant) {
+        switch action {
+        case .connect(let id, let address): self.connect(id, address)
+        case .disconnect(let id, let reason): self.disconnect(id, reason: reason)
+        case .send(let request, let id, let broker):
+            self.connections[broker]?.send(request, id: id, now: now)
+        case .deliver(let deliveries): self.engine?.deliver(deliveries)
+        case .publish(let metadata): self.engine?.publish(metadata)
+        case .finished: self.finish()
+        }
+    }
+
+    private func connect(_ id: BrokerID, _ address: BrokerAddress) {
+        guard let configuration = self.engine?.configuration else { return }
+        let connection = BrokerConnection(
+            id: id,
+            address: address,
+            configuration: configuration,
+            core: self,
+            eventLoop: self.eventLoop
+        )
+        self.connections[id] = connection
+        connection.connect()
+    }
+
+    private func disconnect(_ id: BrokerID, reason: String) {
+        guard let connection = self.connections[id] else {
+            return self.machine.connectionClosed(id, reason: reason, now: .now)
+        }
+        connection.close(reason: reason)
+    }
+
+    private func finish() {
+        self.hasFinished = true
+        self.timer?.task.cancel()
+        for connection in self.connections.values { connection.close(reason: "closed") }
+        self.engine?.note(self.machine.statistics)
+        for continuation in self.closing { continuation.resume() }
+        self.closing = []
+    }
+
+    private func logError() {
+        let error = self.machine.statistics.lastError
+        guard error != self.lastLoggedError else { return }
+        self.lastLoggedError = error
+        if let error {
+            self.logger.warning("Kafka is in trouble", metadata: ["reason": "\(error)"])
+        } else {
+            self.logger.notice("Kafka is well again")
+        }
+    }
+
+    private func setTimer(_ deadline: ContinuousClock.Instant?) {
+        guard let deadline, !self.hasFinished else { return }
+        if let timer = self.timer, timer.due <= deadline { return }
+        self.timer?.task.cancel()
+        let task = self.eventLoop.scheduleTask(in: TimeAmount(deadline - .now)) {
+            self.timer = nil
+            self.wake()
+        }
+        self.timer = (deadline, task)
+    }
+}
+
+extension TimeAmount {
+    /// The same span and a nanosecond, so that a deadline has passed when its timer fires.
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let nanoseconds = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !nanoseconds.overflow else {
+            self = .hours(24)
+            return
+        }
+        self = .nanoseconds(max(0, nanoseconds.partialValue &+ attoseconds / 1_000_000_000 &+ 1))
+    }
+}

@@ -1,0 +1,157 @@
+package import Logging
+package import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// The producer's machine on an event loop of its own, with a connection for each broker.
+package final class ProducerEngine: Sendable {
+    private struct Inbox: Sendable {
+        var batches: [ProducerBatch] = []
+        var topics: [String] = []
+        var isScheduled = false
+        var isClosed = false
+    }
+
+    package let configuration: KafkaProducerConfiguration
+    package let eventLoop: any EventLoop
+    private let pool: BufferPool
+    private let group: MultiThreadedEventLoopGroup
+    private let inbox = Mutex(Inbox())
+    private let listeners = Mutex<[any DeliveryListener]>([])
+    private let latestStatistics = Mutex(ProducerStatistics())
+    private let core: EngineCore
+
+    package init(
+        configuration: KafkaProducerConfiguration,
+        pool: BufferPool,
+        logger: Logger
+    ) throws(KafkaProducerError) {
+        let machine = try ProducerStateMachine(
+            configuration: configuration,
+            seed: .random(in: .min ... .max)
+        )
+        self.configuration = configuration
+        self.pool = pool
+        self.group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        self.eventLoop = self.group.next()
+        self.core = EngineCore(machine: machine, eventLoop: self.eventLoop, logger: logger)
+    }
+
+    /// Lets a listener know of every topic whose metadata changes.
+    package func addListener(_ listener: any DeliveryListener) {
+        self.listeners.withLock { $0.append(listener) }
+    }
+
+    /// Ends that; what it submitted is still delivered to it.
+    package func removeListener(_ listener: any DeliveryListener) {
+        self.listeners.withLock { $0.removeAll { $0 === listener } }
+    }
+
+    /// Begins to connect.
+    package func start() {
+        self.eventLoop.execute { self.core.start(engine: self) }
+    }
+
+    /// Hands sealed batches over, from any thread; what becomes of them is told to `listener`.
+    package func submit(_ batches: [ProducerBatch], for listener: any DeliveryListener) {
+        guard !self.offer(batches, for: listener) else { return }
+        self.deliver(batches.map { Delivery(batch: $0, result: .failed(.closed)) })
+    }
+
+    /// The same without a call back: false if the producer is closed, and nothing was taken.
+    func offer(_ batches: [ProducerBatch], for listener: any DeliveryListener) -> Bool {
+        guard !batches.isEmpty else { return true }
+        for batch in batches { batch.listener = listener }
+        return self.post { $0.batches.append(contentsOf: batches) }
+    }
+
+    /// Asks for topics' partitions; listeners get them, again if they are known already.
+    package func requestMetadata(topics: [String]) {
+        _ = self.post { $0.topics.append(contentsOf: topics) }
+    }
+
+    /// Calls back on the event loop at a time, unless the producer is closed by then.
+    func schedule(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) {
+        self.inbox.withLock { inbox in
+            guard !inbox.isClosed else { return }
+            self.eventLoop.scheduleTask(in: TimeAmount(time - .now), work)
+        }
+    }
+
+    /// How the producer is doing.
+    package var statistics: ProducerStatistics {
+        var statistics = self.latestStatistics.withLock { $0 }
+        statistics.availableBytes = self.pool.availableBytes
+        return statistics
+    }
+
+    /// Waits until everything submitted is acknowledged, or fails it at once, and ends the thread.
+    ///
+    /// A drain waits for as long as the brokers take: to give up on it, close again without.
+    package func close(drain: Bool) async {
+        guard !self.inbox.withLock({ $0.isClosed }) else { return }
+        await self.core.finished(engine: self, draining: drain)
+        guard self.becomeClosed() else { return }
+        try? await self.group.shutdownGracefully()
+    }
+
+    /// Fails what is not acknowledged and ends the thread; for callers on threads of their own.
+    package func stop() {
+        guard self.becomeClosed() else { return }
+        // The loop does this before it ends, for it takes orders in turn.
+        self.eventLoop.execute { self.core.abandon(engine: self) }
+        try? self.group.syncShutdownGracefully()
+    }
+
+    /// Whether this call closed it, and not an earlier one.
+    private func becomeClosed() -> Bool {
+        self.inbox.withLock { inbox in
+            defer { inbox.isClosed = true }
+            return !inbox.isClosed
+        }
+    }
+
+    /// Whether the change was taken: not once the producer is closed.
+    private func post(_ change: (inout Inbox) -> Void) -> Bool {
+        self.inbox.withLock { inbox in
+            guard !inbox.isClosed else { return false }
+            change(&inbox)
+            guard !inbox.isScheduled else { return true }
+            inbox.isScheduled = true
+            // Within the lock, so that the loop is not shut down in between.
+            self.eventLoop.execute { self.core.wake() }
+            return true
+        }
+    }
+
+    func takeInbox() -> (batches: [ProducerBatch], topics: [String]) {
+        self.inbox.withLock { inbox in
+            defer {
+                inbox.batches = []
+                inbox.topics = []
+                inbox.isScheduled = false
+            }
+            return (inbox.batches, inbox.topics)
+        }
+    }
+
+    func note(_ statistics: ProducerStatistics) {
+        self.latestStatistics.withLock { $0 = statistics }
+    }
+
+    func publish(_ metadata: TopicMetadata) {
+        for listener in self.listeners.withLock({ $0 }) { listener.metadataChanged(metadata) }
+    }
+
+    /// Gives each listener its own, and then the buffers back to their pool.
+    func deliver(_ deliveries: [Delivery]) {
+        var rest = deliveries[...]
+        while let listener = rest.first?.batch.listener {
+            let own = rest.filter { $0.batch.listener === listener }
+            rest.removeAll { $0.batch.listener === listener }
+            // Memory is back before the lane hears of it, and tries again.
+            for delivery in own { delivery.batch.release() }
+            listener.deliver(Array(own))
+        }
+    }
+}

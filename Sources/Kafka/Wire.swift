@@ -1,0 +1,258 @@
+internal import KafkaProtocol
+internal import NIOCore
+
+/// The producer's requests and answers as Kafka's messages, in the versions of one connection.
+enum Wire {
+    /// The version of each request that both sides know.
+    struct Versions {
+        let produce: Int16
+        let metadata: Int16
+        /// Nil with a broker that gives out no producer ids.
+        let initProducerID: Int16?
+    }
+
+    enum VersionsAnswer {
+        /// Ask again in a version that the broker knows.
+        case retry(Int16)
+        case refused(String)
+        case versions(Versions)
+    }
+
+    static let newestApiVersions: Int16 = 3  // 4 and later tell only what a producer does not use
+    // 13 names topics by ids only; until the producer tracks these, names are what it goes by.
+    private static let newestProduce: Int16 = 12
+    private static let oldestMetadata: Int16 = 4  // can leave the creation of topics out
+    private static let oldestZstdProduce: Int16 = 7
+
+    // MARK: Versions
+
+    static func encodeVersionsRequest(
+        version: Int16,
+        correlationID: Int32,
+        clientID: String
+    ) throws -> [ByteBuffer] {
+        let request = ApiVersionsRequest(
+            clientSoftwareName: "forktail",
+            clientSoftwareVersion: "1"
+        )
+        return try request.frame(
+            version: version,
+            correlationID: correlationID,
+            clientID: clientID
+        )
+    }
+
+    static func decodeVersions(
+        _ frame: ByteBuffer,
+        asked: Int16,
+        configuration: KafkaProducerConfiguration
+    ) throws -> VersionsAnswer {
+        let answer = try ApiVersionsRequest.response(from: try body(of: frame), version: asked)
+        if answer.errorCode == .unsupportedVersion {
+            let offered = answer.versions(of: .apiVersions)
+            return .retry(min(asked - 1, max(0, offered?.upperBound ?? 0)))
+        }
+        guard answer.errorCode == .none else { return .refused("ApiVersions: \(answer.errorCode)") }
+        return choose(from: answer, configuration)
+    }
+
+    private static func choose(
+        from answer: ApiVersionsResponse,
+        _ configuration: KafkaProducerConfiguration
+    ) -> VersionsAnswer {
+        let offeredProduce = answer.versions(of: .produce).flatMap { range in
+            range.lowerBound <= newestProduce
+                ? range.lowerBound...min(range.upperBound, newestProduce) : nil
+        }
+        guard let produce = offeredProduce.flatMap(ProduceRequest.commonVersion) else {
+            return .refused("it offers no version of Produce from 3 to \(newestProduce)")
+        }
+        let offered = answer.versions(of: .metadata)
+        guard let metadata = offered.flatMap(MetadataRequest.commonVersion),
+            metadata >= oldestMetadata
+        else { return .refused("it offers no version of Metadata from \(oldestMetadata) to 13") }
+        let initProducerID = answer.versions(of: .initProducerID)
+            .flatMap(InitProducerIDRequest.commonVersion)
+        if initProducerID == nil, configuration.isIdempotenceEnabled {
+            return .refused("it gives out no producer ids: enable.idempotence=false does without")
+        }
+        if configuration.compressionType == .zstd, produce < oldestZstdProduce {
+            return .refused("it does not take zstd: lz4, snappy and gzip are older")
+        }
+        return .versions(
+            Versions(produce: produce, metadata: metadata, initProducerID: initProducerID)
+        )
+    }
+
+    // MARK: Requests
+
+    static func encode(
+        _ request: ProducerRequest,
+        versions: Versions,
+        correlationID: Int32,
+        configuration: KafkaProducerConfiguration
+    ) throws -> [ByteBuffer] {
+        let clientID = configuration.clientID
+        switch request {
+        case .metadata(let topics):
+            return try MetadataRequest(
+                topics: topics.map { MetadataRequest.Topic(name: $0) },
+                allowAutoTopicCreation: configuration.allowsAutoCreateTopics
+            ).frame(version: versions.metadata, correlationID: correlationID, clientID: clientID)
+        case .producerID:
+            return try InitProducerIDRequest().frame(
+                version: versions.initProducerID ?? 0,
+                correlationID: correlationID,
+                clientID: clientID
+            )
+        case .produce(let batches):
+            return try ProduceRequest(
+                acks: configuration.acknowledgements.rawValue,
+                timeoutMilliseconds: milliseconds(configuration.requestTimeout),
+                topicData: topicData(batches)
+            ).frame(version: versions.produce, correlationID: correlationID, clientID: clientID)
+        }
+    }
+
+    private static func topicData(_ batches: [ProducerBatch]) -> [ProduceRequest.TopicData] {
+        var topics: [ProduceRequest.TopicData] = []
+        var places: [String: Int] = [:]
+        for batch in batches {
+            let partition = ProduceRequest.PartitionData(
+                index: batch.partition,
+                records: batch.sealed?.buffer
+            )
+            if let place = places[batch.topic] {
+                topics[place].partitionData.append(partition)
+            } else {
+                places[batch.topic] = topics.count
+                topics.append(
+                    ProduceRequest.TopicData(name: batch.topic, partitionData: [partition])
+                )
+            }
+        }
+        return topics
+    }
+
+    private static func milliseconds(_ duration: Duration) -> Int32 {
+        Int32(clamping: Int64(duration / .milliseconds(1)))
+    }
+
+    // MARK: Answers
+
+    static func decode(
+        _ frame: ByteBuffer,
+        to request: ProducerRequest,
+        versions: Versions
+    ) throws -> ProducerAnswer {
+        let body = try body(of: frame)
+        switch request {
+        case .metadata:
+            let answer = try MetadataRequest.response(from: body, version: versions.metadata)
+            return .metadata(ClusterMetadata(answer))
+        case .producerID:
+            let answer = try InitProducerIDRequest.response(
+                from: body,
+                version: versions.initProducerID ?? 0
+            )
+            let identity = ProducerIdentity(id: answer.producerID, epoch: answer.producerEpoch)
+            return .producerID(ProducerIDAnswer(error: answer.errorCode, identity: identity))
+        case .produce:
+            let answer = try ProduceRequest.response(from: body, version: versions.produce)
+            return .produce(ProduceAnswer(answer))
+        }
+    }
+
+    /// What stands for an answer with acks=0.
+    static func unacknowledged(_ batches: [ProducerBatch]) -> ProduceAnswer {
+        ProduceAnswer(
+            partitions: batches.map {
+                ProduceAnswer.Partition(topic: $0.topic, partition: $0.partition)
+            }
+        )
+    }
+
+    private static func body(of frame: ByteBuffer) throws -> ByteBuffer {
+        var body = frame
+        guard body.readInteger(as: Int32.self) != nil else { throw ProtocolError.truncated }
+        return body
+    }
+}
+
+extension ClusterMetadata {
+    fileprivate init(_ answer: MetadataResponse) {
+        let brokers = answer.brokers.filter { (1...65535).contains($0.port) && !$0.host.isEmpty }
+        self.init(
+            brokers: brokers.map {
+                Broker(id: $0.nodeID, address: BrokerAddress(host: $0.host, port: Int($0.port)))
+            },
+            topics: answer.topics.map(Topic.init),
+            error: answer.errorCode
+        )
+    }
+}
+
+extension ClusterMetadata.Topic {
+    fileprivate init(_ answer: MetadataResponse.TopicResponse) {
+        self.init(
+            name: answer.name ?? "",
+            error: answer.errorCode,
+            id: answer.topicID,
+            partitions: answer.partitions.map {
+                ClusterMetadata.Partition(
+                    index: $0.partitionIndex,
+                    leaderID: $0.leaderID,
+                    leaderEpoch: $0.leaderEpoch
+                )
+            }
+        )
+    }
+}
+
+extension ProduceAnswer {
+    fileprivate init(_ answer: ProduceResponse) {
+        self.init(
+            partitions: answer.responses.flatMap { topic in
+                topic.partitionResponses.map { Partition(topic: topic.name, $0) }
+            },
+            throttle: .milliseconds(max(0, answer.throttleTimeMilliseconds))
+        )
+    }
+}
+
+extension ProduceAnswer.Partition {
+    fileprivate init(topic: String, _ answer: ProduceResponse.PartitionResponse) {
+        var refused: [Int32: String?] = [:]
+        for error in answer.recordErrors {
+            refused.updateValue(error.batchIndexErrorMessage, forKey: error.batchIndex)
+        }
+        let leader = answer.currentLeader.map {
+            TopicMetadata.Partition(leaderID: $0.leaderID, leaderEpoch: $0.leaderEpoch)
+        }
+        self.init(
+            topic: topic,
+            partition: answer.index,
+            error: answer.errorCode,
+            message: answer.errorMessage,
+            baseOffset: answer.baseOffset,
+            logAppendTime: answer.logAppendTimeMilliseconds,
+            refusedRecords: refused,
+            currentLeader: leader
+        )
+    }
+}
+
+extension Compressor {
+    /// Nil where batches are not compressed.
+    convenience init?(_ configuration: KafkaProducerConfiguration) {
+        let codec: Compression
+        switch configuration.compressionType {
+        case .none: return nil
+        case .gzip: codec = .gzip
+        case .snappy: codec = .snappy
+        case .lz4: codec = .lz4
+        case .zstd: codec = .zstd
+        }
+        self.init(codec: codec, level: configuration.compressionLevel)
+    }
+}

@@ -1,0 +1,204 @@
+import KafkaDevBroker
+import KafkaProtocol
+import Synchronization
+import Testing
+
+@testable import Kafka
+
+@Suite struct KafkaProducerTests {
+    @Test func `a record arrives with key, headers and timestamp, and its offset comes back`()
+        async throws
+    {
+        try await Self.withProducer { producer, broker in
+            let record = KafkaProducerRecord(
+                topic: "orders",
+                key: "42",
+                value: "hello",
+                headers: ["trace-id": "t-77", "empty": nil],
+                timestamp: 1_700_000_000_000
+            )
+            _ = try await producer.send(record)
+            let metadata = try await producer.send(record)
+            #expect(metadata.offset == 1)
+            #expect(metadata.timestamp == 1_700_000_000_000)
+            let records = try await broker.records(topic: "orders", partition: 0)
+            let expected = Record(
+                offset: 1,
+                timestamp: 1_700_000_000_000,
+                key: "42".kafkaBytes,
+                value: "hello".kafkaBytes,
+                headers: [
+                    Record.Header(name: "trace-id", value: "t-77".kafkaBytes),
+                    Record.Header(name: "empty", value: nil),
+                ]
+            )
+            #expect(records.last == expected)
+        }
+    }
+
+    static let faults: [[Fault]] = [
+        [.loseAnswer(nth: 3), .loseAnswer(nth: 9)],
+        [.closeBeforeAppend(nth: 2), .closeBeforeAppend(nth: 7)],
+        [.refuse(.notLeaderOrFollower, nth: 3), .refuse(.notEnoughReplicas, nth: 5)],
+        [.failAfterAppend(.notEnoughReplicasAfterAppend, nth: 4)],
+        [.failAfterAppend(.requestTimedOut, nth: 1), .refuse(.leaderNotAvailable, nth: 6)],
+        [.swallowAnswer(nth: 5)],
+        [.forgetProducers(keepingLastBatch: true), .loseAnswer(nth: 3)],
+        [.refuse(.corruptMessage, nth: 2), .throttle(milliseconds: 30, nth: 8)],
+        [.refuse(.unknownServerError, nth: 1), .loseAnswer(nth: 2), .closeBeforeAppend(nth: 4)],
+    ]
+
+    @Test(arguments: Self.faults)
+    func `each record arrives once and in order`(faults: [Fault]) async throws {
+        try await Self.withProducer { producer, broker in
+            for fault in faults { try await broker.inject(fault) }
+            let failures = Self.enqueue(0..<600, to: producer)
+            await producer.flush()
+            #expect(failures.values == [])
+            let numbers = try await Self.numbers(in: broker)
+            #expect(numbers.count == 600)
+            #expect(numbers == Array(0..<600))
+        }
+    }
+
+    @Test func `records wait while the broker is away`() async throws {
+        try await Self.withProducer { producer, broker in
+            let before = Self.enqueue(0..<100, to: producer)
+            await producer.flush()
+            try await broker.pause()
+            let meanwhile = Self.enqueue(100..<400, to: producer)
+            _ = try await broker.start()
+            await producer.flush()
+            #expect(before.values + meanwhile.values == [])
+            #expect(try await Self.numbers(in: broker) == Array(0..<400))
+        }
+    }
+
+    @Test func `a broker that cannot be reached at the start is waited for`() async throws {
+        let broker = DevBroker()
+        let port = try await broker.start()
+        try await broker.pause()
+        try await Self.withProducer(port: port) { producer in
+            let failures = Self.enqueue(0..<10, to: producer)
+            _ = try await broker.start()
+            await producer.flush()
+            #expect(failures.values == [])
+            #expect(try await Self.numbers(in: broker) == Array(0..<10))
+        }
+        await broker.stop()
+    }
+
+    @Test func `one record that the topic refuses as too large does not take others with it`()
+        async throws
+    {
+        try await Self.withProducer { producer, broker in
+            let configs = ["max.message.bytes": "600"]
+            try await broker.createTopic("t", partitions: 1, configs: configs)
+            let failures = Self.enqueue(0..<20, to: producer)
+            let large = String(repeating: "x", count: 700)
+            let record = KafkaProducerRecord(topic: "t", value: large)
+            let error = KafkaProducerError.refused(.messageTooLarge, message: nil)
+            let refusal = await #expect(throws: KafkaProducerError.self) {
+                try await producer.send(record)
+            }
+            if case .refused(let code, _, _)? = refusal {
+                #expect(code == KafkaError.messageTooLarge.rawValue)
+            } else {
+                Issue.record("\(String(describing: refusal)) is not \(error)")
+            }
+            let more = Self.enqueue(20..<40, to: producer)
+            await producer.flush()
+            #expect(failures.values + more.values == [])
+            #expect(try await Self.numbers(in: broker) == Array(0..<40))
+        }
+    }
+
+    @Test func `many tasks share little memory`() async throws {
+        try await Self.withProducer(["buffer.memory": "65536", "max.request.size": "65536"]) {
+            producer,
+            broker in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for task in 0..<50 {
+                    group.addTask {
+                        let value = String(repeating: "\(task % 10)", count: 5000)
+                        let record = KafkaProducerRecord(topic: "t", value: value)
+                        for _ in 0..<4 { _ = try await producer.send(record) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await broker.records(topic: "t", partition: 0).count == 200)
+        }
+    }
+
+    @Test func `a configuration that cannot work is said by run and send`() async throws {
+        let producer = KafkaProducer(
+            configuration: KafkaProducerConfiguration(bootstrapServers: [])
+        )
+        await #expect(throws: KafkaProducerError.self) { try await producer.run() }
+        await #expect(throws: KafkaProducerError.self) {
+            try await producer.send(KafkaProducerRecord(topic: "t", value: "v"))
+        }
+    }
+
+    // MARK: Helpers
+
+    /// What went wrong, from any thread.
+    final class Failures: Sendable {
+        private let errors = Mutex<[KafkaProducerError]>([])
+
+        var values: [KafkaProducerError] { self.errors.withLock { $0 } }
+
+        func note(_ result: Result<RecordMetadata, KafkaProducerError>) {
+            guard case .failure(let error) = result else { return }
+            self.errors.withLock { $0.append(error) }
+        }
+    }
+
+    private static func enqueue(_ numbers: Range<Int>, to producer: KafkaProducer) -> Failures {
+        let failures = Failures()
+        for number in numbers {
+            let record = KafkaProducerRecord(topic: "t", value: "\(number)")
+            producer.enqueue(record) { failures.note($0) }
+        }
+        return failures
+    }
+
+    private static func numbers(in broker: DevBroker) async throws -> [Int] {
+        try await broker.records(topic: "t", partition: 0).compactMap { record in
+            record.value.flatMap { Int(String(decoding: $0, as: UTF8.self)) }
+        }
+    }
+
+    private static func withProducer(
+        _ properties: [String: String] = [:],
+        _ body: (KafkaProducer, DevBroker) async throws -> Void
+    ) async throws {
+        let broker = DevBroker()
+        let port = try await broker.start()
+        try await self.withProducer(port: port, properties) { try await body($0, broker) }
+        await broker.stop()
+    }
+
+    private static func withProducer(
+        port: Int,
+        _ properties: [String: String] = [:],
+        _ body: (KafkaProducer) async throws -> Void
+    ) async throws {
+        var configuration = KafkaProducerConfiguration(bootstrapServers: ["127.0.0.1:\(port)"])
+        // Small batches, so that there are many requests for something to happen to.
+        configuration.batchSize = 1024
+        configuration.linger = .zero
+        configuration.requestTimeout = .milliseconds(300)
+        for (name, value) in properties { try configuration.set(name, to: value) }
+        let producer = KafkaProducer(configuration: configuration)
+        let running = Task { try await producer.run() }
+        do {
+            try await body(producer)
+        } catch {
+            Issue.record(error)
+        }
+        running.cancel()
+        try await running.value
+    }
+}
