@@ -59,12 +59,12 @@ let package = Package(
         library("Checkpointing", ["CSQLite"]),
         library("FileTailing", ["CPlatform"]),
         library("PipelineLanguage"),
-        library("RecordProcessing", ["PipelineLanguage", "CPCRE2"]),
+        library("RecordProcessing", ["PipelineLanguage", "CPCRE2", "CPlatform"]),
         library(
             "Shipping",
             [
-                "Kafka", "Checkpointing", "FileTailing", "PipelineLanguage", "RecordProcessing",
-                "CPlatform", logging,
+                "Kafka", "KafkaProtocol", "Checkpointing", "FileTailing", "PipelineLanguage",
+                "RecordProcessing", logging,
             ]
         ),
         .executableTarget(
@@ -79,6 +79,6 @@ let package = Package(
         tests("FileTailingTests", ["FileTailing"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
         tests("RecordProcessingTests", ["RecordProcessing"]),
-        tests("ShippingTests", ["Shipping", "KafkaDevBroker"]),
+        tests("ShippingTests", ["Shipping", logging]),
     ]
 )

@@ -174,7 +174,7 @@ struct SnappyEncoder {
         var index = 1
         while index + 4 <= block.count {
             let word = block.loadUnaligned(fromByteOffset: index, as: UInt32.self)
-            let slot = Int(word &* 0x1E35_A7BD >> UInt32(32 - Self.tableBits))
+            let slot = Int((word &* 0x1E35_A7BD) >> UInt32(32 - Self.tableBits))
             let candidate = Int(self.table[slot])
             self.table[slot] = UInt16(truncatingIfNeeded: index)
             guard candidate < index,

@@ -1,0 +1,26 @@
+extension BrokerStateMachine {
+    package struct Configuration: Sendable {
+        package var nodeID: Int32 = 1
+        /// The address that clients are told to connect to.
+        package var host: String
+        package var port: Int32
+        package var clusterID = "forktail-dev-broker"
+        /// Partitions of a topic that is made when first mentioned.
+        package var defaultPartitions: Int32
+        package var createsTopics = true
+        /// Kafka's `message.max.bytes`.
+        package var maxMessageBytes = 1_048_588
+        /// Bytes of a partition's batches beyond which the oldest are deleted.
+        package var retentionBytes = 1 << 30
+        /// Kafka's `socket.request.max.bytes`.
+        package var maxRequestBytes = 104_857_600
+        /// Makes topic ids differ from one broker to the next.
+        package var seed: UInt64 = 1
+
+        package init(host: String = "127.0.0.1", port: Int32 = 0, defaultPartitions: Int32 = 1) {
+            self.host = host
+            self.port = port
+            self.defaultPartitions = defaultPartitions
+        }
+    }
+}

@@ -1,0 +1,110 @@
+internal import KafkaProtocol
+internal import NIOCore
+
+extension BrokerStateMachine {
+    mutating func fetch(_ request: FetchRequest, _ to: ReplyAddress, now: Instant) {
+        let wait = Duration.milliseconds(max(0, request.maxWaitMilliseconds))
+        let fetch = DelayedFetch(address: to, request: request, deadline: now + wait)
+        if wait == .zero || self.isDue(fetch) {
+            self.answer(to, FetchRequest.self, self.fetched(fetch), now: now)
+        } else {
+            self.delayedFetches.append(fetch)
+        }
+    }
+
+    /// Answers those that waited for what was appended just now.
+    mutating func serveDelayedFetches(now: Instant) {
+        guard !self.delayedFetches.isEmpty else { return }
+        let due = self.delayedFetches.filter { self.isDue($0) }
+        guard !due.isEmpty else { return }
+        let served = Set(due.map(\.address.connection))
+        self.delayedFetches.removeAll { served.contains($0.address.connection) }
+        for fetch in due {
+            self.answer(fetch.address, FetchRequest.self, self.fetched(fetch), now: now)
+        }
+    }
+
+    /// Whether there are enough bytes to answer, or something is wrong with the question.
+    private func isDue(_ fetch: DelayedFetch) -> Bool {
+        var count = 0
+        let wanted = Int(fetch.request.minBytes)
+        if wanted <= 0 || fetch.request.topics.isEmpty { return true }
+        for topic in fetch.request.topics {
+            let name = self.name(of: topic, fetch.address.version)
+            for partition in topic.partitions {
+                guard let log = name.flatMap({ self.log($0, partition.partition) }),
+                    (log.startOffset...log.endOffset).contains(partition.fetchOffset)
+                else { return true }
+                count += log.byteCount(from: partition.fetchOffset, limit: wanted - count)
+                if count >= wanted { return true }
+            }
+        }
+        return false
+    }
+
+    func fetched(_ fetch: DelayedFetch) -> FetchResponse {
+        var response = FetchResponse()
+        var left = Int(fetch.request.maxBytes)
+        var isFirst = true
+        for topic in fetch.request.topics {
+            let name = self.name(of: topic, fetch.address.version)
+            var answer = FetchResponse.TopicResponse(topic: topic.topic, topicID: topic.topicID)
+            for partition in topic.partitions {
+                let data = self.read(partition, name, fetch.address.version, left, isFirst)
+                let count = data.records?.readableBytes ?? 0
+                left -= count
+                isFirst = isFirst && count == 0
+                answer.partitions.append(data)
+            }
+            response.responses.append(answer)
+        }
+        return response
+    }
+
+    private func name(of topic: FetchRequest.Topic, _ version: Int16) -> String? {
+        version >= 13 ? self.topicNames[topic.topicID] : topic.topic
+    }
+
+    private func read(
+        _ partition: FetchRequest.Partition,
+        _ name: String?,
+        _ version: Int16,
+        _ limit: Int,
+        _ isFirst: Bool
+    ) -> FetchResponse.PartitionData {
+        var data = FetchResponse.PartitionData(partitionIndex: partition.partition)
+        data.records = .init()
+        guard let name else {
+            data.errorCode = .unknownTopicID
+            return data
+        }
+        guard let log = self.log(name, partition.partition) else {
+            data.errorCode = .unknownTopicOrPartition
+            return data
+        }
+        data.highWatermark = log.endOffset
+        data.lastStableOffset = log.endOffset
+        data.logStartOffset = log.startOffset
+        guard (log.startOffset...log.endOffset).contains(partition.fetchOffset) else {
+            data.errorCode = .offsetOutOfRange
+            return data
+        }
+        let bytes = max(0, min(limit, Int(partition.partitionMaxBytes)))
+        let offset = partition.fetchOffset
+        data.records = log.records(from: offset, limit: bytes, atLeastOne: isFirst)
+        if version < 10 && self.hasZstd(log, from: offset, data.records?.readableBytes ?? 0) {
+            data.errorCode = .unsupportedCompressionType
+            data.records = .init()
+        }
+        return data
+    }
+
+    private func hasZstd(_ log: PartitionLog, from offset: Int64, _ byteCount: Int) -> Bool {
+        var left = byteCount
+        for batch in log.batches[log.index(ofBatchAt: offset)...] where left > 0 {
+            if batch.header.compression == .zstd { return true }
+            left -= batch.buffer.readableBytes
+        }
+        return false
+    }
+}

@@ -1,0 +1,178 @@
+internal import KafkaProtocol
+package import NIOCore
+
+/// One Kafka node in memory: it is told requests, and asked what to answer.
+///
+/// It answers as Apache Kafka does, also to what no good client sends, so that a test against it
+/// means something. It leads every partition, keeps no file, and knows no transactions.
+package struct BrokerStateMachine {
+    package typealias Instant = ContinuousClock.Instant
+
+    package struct ConnectionID: Hashable, Sendable {
+        package let number: Int
+
+        package init(number: Int) {
+            self.number = number
+        }
+    }
+
+    package enum Action: Equatable {
+        case send(ConnectionID, [ByteBuffer])
+        case close(ConnectionID, reason: String)
+    }
+
+    /// Where an answer goes, and which request it belongs to.
+    struct ReplyAddress: Equatable {
+        var connection: ConnectionID
+        var version: Int16
+        var correlationID: Int32
+    }
+
+    /// A client; its requests are answered one after the other, as Kafka does.
+    struct Connection {
+        var waiting = CircularBuffer<ByteBuffer>()
+        var isBusy = false
+    }
+
+    struct DelayedFetch {
+        var address: ReplyAddress
+        var request: FetchRequest
+        var deadline: Instant
+    }
+
+    package var configuration: Configuration
+    var topics: [String: Topic] = [:]
+    var topicNames: [TopicID: String] = [:]
+    var groups: [String: ConsumerGroup] = [:]
+    var nextProducerID: Int64 = 1000
+    var faults = FaultPlan()
+    /// Requests with record batches that were received, good or not.
+    package internal(set) var produceRequestCount = 0
+    var delayedFetches: [DelayedFetch] = []
+    private var connections: [ConnectionID: Connection] = [:]
+    private var actions = CircularBuffer<Action>()
+
+    package init(configuration: Configuration) {
+        self.configuration = configuration
+    }
+
+    package mutating func connectionOpened(_ id: ConnectionID) {
+        self.connections[id] = Connection()
+    }
+
+    package mutating func connectionClosed(_ id: ConnectionID) {
+        self.connections[id] = nil
+        self.delayedFetches.removeAll { $0.address.connection == id }
+    }
+
+    /// Takes a request without its length.
+    package mutating func received(
+        _ frame: ByteBuffer,
+        from id: ConnectionID,
+        now: Instant
+    ) {
+        guard self.connections[id] != nil else { return }
+        self.connections[id]?.waiting.append(frame)
+        self.serve(id, now: now)
+    }
+
+    /// What to do next; nil until something is told or a deadline has passed.
+    package mutating func nextAction(now: Instant) -> Action? {
+        self.expire(now: now)
+        if let end = self.faults.stalledUntil {
+            guard end <= now else { return nil }
+            self.faults.stalledUntil = nil
+        }
+        return self.actions.popFirst()
+    }
+
+    /// When to ask again although nothing was told.
+    package var nextDeadline: Instant? {
+        var deadlines = self.delayedFetches.map(\.deadline)
+        deadlines += self.groups.values.compactMap(\.nextDeadline)
+        if let end = self.faults.stalledUntil, !self.actions.isEmpty { deadlines.append(end) }
+        return deadlines.min()
+    }
+
+    private mutating func expire(now: Instant) {
+        while let index = self.delayedFetches.firstIndex(where: { $0.deadline <= now }) {
+            let fetch = self.delayedFetches.remove(at: index)
+            self.answer(fetch.address, FetchRequest.self, self.fetched(fetch), now: now)
+        }
+        for name in self.groups.keys
+        where self.groups[name]?.nextDeadline.map({ $0 <= now }) == true {
+            self.groups[name]?.timePassed(now: now)
+            self.deliverAnswers(ofGroup: name, now: now)
+        }
+    }
+
+    /// Serves a connection's requests until one has to wait.
+    private mutating func serve(_ id: ConnectionID, now: Instant) {
+        while self.connections[id]?.isBusy == false,
+            let frame = self.connections[id]?.waiting.popFirst()
+        {
+            self.connections[id]?.isBusy = true
+            do {
+                try self.handle(frame, from: id, now: now)
+            } catch {
+                self.close(id, reason: "\(error)")
+            }
+        }
+    }
+
+    private mutating func handle(
+        _ frame: ByteBuffer,
+        from id: ConnectionID,
+        now: Instant
+    ) throws {
+        var body = frame
+        let header = try RequestHeader(from: &body) { Self.isFlexible($0, version: $1) }
+        let address = ReplyAddress(
+            connection: id,
+            version: header.apiVersion,
+            correlationID: header.correlationID
+        )
+        try self.dispatch(header, body, address, now: now)
+    }
+}
+
+extension BrokerStateMachine {
+    mutating func answer<Request: KafkaRequest>(
+        _ address: ReplyAddress,
+        _ type: Request.Type,
+        _ response: Request.Response,
+        now: Instant
+    ) {
+        guard self.connections[address.connection] != nil else { return }
+        do {
+            let pieces = try Request.frame(
+                response,
+                version: address.version,
+                correlationID: address.correlationID
+            )
+            self.actions.append(.send(address.connection, pieces))
+            self.finish(address.connection, now: now)
+        } catch {
+            self.close(address.connection, reason: "\(error)")
+        }
+    }
+
+    /// Goes on to the connection's next request, whether this one was answered or not.
+    mutating func finish(_ id: ConnectionID, now: Instant) {
+        guard self.connections[id]?.isBusy == true else { return }
+        self.connections[id]?.isBusy = false
+        self.serve(id, now: now)
+    }
+
+    mutating func close(_ id: ConnectionID, reason: String) {
+        guard self.connections[id] != nil else { return }
+        self.connectionClosed(id)
+        self.actions.append(.close(id, reason: reason))
+    }
+
+    mutating func closeAll(reason: String) {
+        for id in self.connections.keys.sorted(by: { $0.number < $1.number }) {
+            self.close(id, reason: reason)
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package import KafkaProtocol
+
+/// What goes wrong on purpose.
+package enum Fault: Sendable, Equatable {
+    /// The n-th request with batches from now (1 is the next) is refused; nothing is appended.
+    case refuse(KafkaError, nth: Int = 1)
+    /// The n-th request with batches is appended and answered with an error nevertheless.
+    case failAfterAppend(KafkaError, nth: Int = 1)
+    /// The n-th request with batches is appended, and the connection closed without an answer.
+    case loseAnswer(nth: Int = 1)
+    /// The n-th request with batches closes the connection before anything is appended.
+    case closeBeforeAppend(nth: Int = 1)
+    /// The n-th request with batches is appended and never answered; the connection stays.
+    case swallowAnswer(nth: Int = 1)
+    /// The answer to the n-th request with batches asks the client to be quiet for a while.
+    case throttle(milliseconds: Int32, nth: Int = 1)
+    /// No request is answered for a while.
+    case stall(Duration)
+    /// All connections are closed now.
+    case closeConnections
+    /// What is known of producer ids is forgotten, but for each one's last batch if so wished,
+    /// as a clean restart does.
+    case forgetProducers(keepingLastBatch: Bool)
+
+    var nth: Int? {
+        switch self {
+        case .refuse(_, let nth), .failAfterAppend(_, let nth), .loseAnswer(let nth),
+            .closeBeforeAppend(let nth), .swallowAnswer(let nth), .throttle(_, let nth):
+            nth
+        case .stall, .closeConnections, .forgetProducers: nil
+        }
+    }
+}
+
+/// The faults that are still to come.
+struct FaultPlan {
+    private var produce: [Int: Fault] = [:]
+    var stalledUntil: ContinuousClock.Instant?
+
+    mutating func add(_ fault: Fault, atRequest number: Int) {
+        self.produce[number] = fault
+    }
+
+    mutating func takeFault(ofRequest number: Int) -> Fault? {
+        self.produce.removeValue(forKey: number)
+    }
+}
+
+extension BrokerStateMachine {
+    /// Lets something go wrong, now or later.
+    package mutating func inject(_ fault: Fault, now: Instant) {
+        switch fault {
+        case .stall(let duration): self.faults.stalledUntil = now + duration
+        case .closeConnections: self.closeAll(reason: "all connections are closed")
+        case .forgetProducers(let keepingLastBatch):
+            for name in self.topics.keys {
+                self.topics[name]?.forgetProducers(keepingLastBatch: keepingLastBatch)
+            }
+        default:
+            self.faults.add(fault, atRequest: self.produceRequestCount + (fault.nth ?? 1))
+        }
+    }
+}

@@ -1,0 +1,103 @@
+internal import KafkaProtocol
+internal import NIOCore
+
+/// Joins the machine to sockets and the clock, all on one event loop.
+final class BrokerShell {
+    var machine: BrokerStateMachine
+    private let loop: any EventLoop
+    private var channels: [BrokerStateMachine.ConnectionID: any Channel] = [:]
+    private var nextNumber = 1
+    private var timer: Scheduled<Void>?
+    private var isRunning = false
+
+    init(_ machine: BrokerStateMachine, loop: any EventLoop) {
+        self.machine = machine
+        self.loop = loop
+    }
+
+    func opened(_ channel: any Channel) -> BrokerStateMachine.ConnectionID {
+        let id = BrokerStateMachine.ConnectionID(number: self.nextNumber)
+        self.nextNumber += 1
+        self.channels[id] = channel
+        self.update { machine, _ in machine.connectionOpened(id) }
+        return id
+    }
+
+    func closed(_ id: BrokerStateMachine.ConnectionID) {
+        self.channels[id] = nil
+        self.update { machine, _ in machine.connectionClosed(id) }
+    }
+
+    func closeAll() {
+        for channel in self.channels.values { channel.close(promise: nil) }
+    }
+
+    /// Tells the machine something, and does what it then wants.
+    func update(_ tell: (inout BrokerStateMachine, ContinuousClock.Instant) -> Void) {
+        tell(&self.machine, .now)
+        // A closed channel tells of it while actions are performed.
+        guard !self.isRunning else { return }
+        self.isRunning = true
+        while let action = self.machine.nextAction(now: .now) { self.perform(action) }
+        self.isRunning = false
+        self.setTimer()
+    }
+
+    private func perform(_ action: BrokerStateMachine.Action) {
+        switch action {
+        case .send(let id, let pieces):
+            for piece in pieces { self.channels[id]?.write(piece, promise: nil) }
+            self.channels[id]?.flush()
+        case .close(let id, _): self.channels[id]?.close(promise: nil)
+        }
+    }
+
+    private func setTimer() {
+        self.timer?.cancel()
+        self.timer = nil
+        guard let deadline = self.machine.nextDeadline else { return }
+        let wait = max(.zero, deadline - .now)
+        let bound = NIOLoopBound(self, eventLoop: self.loop)
+        self.timer = self.loop.scheduleTask(in: TimeAmount(wait) + .milliseconds(1)) {
+            bound.value.update { _, _ in }
+        }
+    }
+}
+
+/// Hands a connection's requests to the shell.
+final class BrokerConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let shell: BrokerShell
+    private var decoder: FrameDecoder
+    private var id: BrokerStateMachine.ConnectionID?
+
+    init(_ shell: BrokerShell, requestLimit: Int) {
+        self.shell = shell
+        self.decoder = FrameDecoder(limit: requestLimit)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.id = self.shell.opened(context.channel)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if let id = self.id { self.shell.closed(id) }
+        self.id = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.decoder.append(self.unwrapInboundIn(data))
+        do {
+            while let id = self.id, let frame = try self.decoder.next() {
+                self.shell.update { machine, now in machine.received(frame, from: id, now: now) }
+            }
+        } catch {
+            context.close(promise: nil)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}

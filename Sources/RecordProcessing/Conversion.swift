@@ -1,0 +1,155 @@
+extension RecordProcessor {
+    /// A column's value from its text; `nil` is a group or cell that is not there.
+    func convert(
+        text: Text?,
+        _ column: CompiledColumn,
+        emptyIsMissing: Bool
+    ) throws(EvaluationError) -> Value {
+        guard let text else { return try none(column) }
+        if text.isEmpty, emptyIsMissing, column.isOptional || !column.conversion.isText {
+            return try none(column)
+        }
+        switch column.conversion {
+        case .string, .any: return .string(text)
+        case .int:
+            guard let number = parseInt(text) else { throw mismatch(column, text, "an int") }
+            return .int(number)
+        case .decimal:
+            guard isDecimal(text) else { throw mismatch(column, text, "a decimal") }
+            return .decimal(text)
+        case .float:
+            guard let number = parseDouble(text) else { throw mismatch(column, text, "a float") }
+            return .float(number)
+        case .bool:
+            guard let flag = parseBool(text) else { throw mismatch(column, text, "a bool") }
+            return .bool(flag)
+        case .time(let reader):
+            guard let time = reader.parse(text) else {
+                throw mismatch(column, text, "a time as \(reader.label)")
+            }
+            return .time(time)
+        case .duration: throw mismatch(column, text, "a duration")
+        case .enumeration(let values, let list):
+            if values.contains(where: { equal($0, text) }) { return .string(text) }
+            throw EvaluationError(
+                "\(column.label): \"\(shown(text))\" is not one of \(list)",
+                kind: .parse
+            )
+        case .object, .list: return .json(text)
+        }
+    }
+
+    /// A column's value from a JSON member; `nil` when there is no such member.
+    func convert(json: Text?, _ column: CompiledColumn) throws(EvaluationError) -> Value {
+        guard let json, let first = json.first else { return try none(column, isThere: false) }
+        if first == UInt8(ascii: "n") { return try none(column) }
+        switch column.conversion {
+        case .any: return scalar(json)
+        case .object:
+            guard first == UInt8(ascii: "{") else { throw mismatch(column, json, "an object") }
+            return .json(json)
+        case .list:
+            guard first == UInt8(ascii: "[") else { throw mismatch(column, json, "a list") }
+            return .json(json)
+        case .bool:
+            guard first == UInt8(ascii: "t") || first == UInt8(ascii: "f") else {
+                throw mismatch(column, json, "a bool")
+            }
+            return .bool(first == UInt8(ascii: "t"))
+        case .string, .enumeration:
+            guard first == UInt8(ascii: "\"") else { throw mismatch(column, json, "a string") }
+            return try convert(text: stringContent(json), column, emptyIsMissing: false)
+        case .int, .decimal, .float, .time, .duration:
+            guard !isStructure(first) else { throw mismatch(column, json, "a single value") }
+            let text = first == UInt8(ascii: "\"") ? stringContent(json) : json
+            return try convert(text: text, column, emptyIsMissing: false)
+        }
+    }
+
+    private func none(_ column: CompiledColumn, isThere: Bool = true) throws(EvaluationError)
+        -> Value
+    {
+        if column.isOptional { return isThere ? .null : .missing }
+        if case .any = column.conversion { return isThere ? .null : .missing }
+        throw EvaluationError("\(column.label): there is no value", kind: .parse)
+    }
+
+    private func mismatch(_ column: CompiledColumn, _ text: Text, _ wanted: String)
+        -> EvaluationError
+    {
+        EvaluationError("\(column.label): \"\(shown(text))\" is not \(wanted)", kind: .parse)
+    }
+
+    /// A text for a message: short, and on one line.
+    func shown(_ text: Text) -> String {
+        let short = String(decoding: text.prefix(80), as: UTF8.self)
+        let line = String(short.map { $0.isNewline ? " " : $0 })
+        return text.count > 80 ? line + "…" : line
+    }
+
+    private func isStructure(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[")
+    }
+
+    /// The text of a JSON string with its quotes.
+    func stringContent(_ json: Text) -> Text {
+        unescaped(Text(rebasing: json[1..<(json.count - 1)]))
+    }
+
+    /// A JSON value as what it is.
+    func scalar(_ json: Text) -> Value {
+        switch json.first {
+        case UInt8(ascii: "\""): .string(stringContent(json))
+        case UInt8(ascii: "t"): .bool(true)
+        case UInt8(ascii: "f"): .bool(false)
+        case UInt8(ascii: "n"): .null
+        case UInt8(ascii: "{"), UInt8(ascii: "["), nil: .json(json)
+        default: parseInt(json).map(Value.int) ?? .decimal(json)
+        }
+    }
+}
+
+extension CompiledColumn.Conversion {
+    /// Whether an empty text is a value.
+    var isText: Bool {
+        switch self {
+        case .string, .any: true
+        default: false
+        }
+    }
+}
+
+// MARK: - Numbers
+
+/// A whole number with an optional sign, and nothing else.
+func parseInt(_ text: Text) -> Int64? {
+    var digits = text[...]
+    let isNegative = digits.first == UInt8(ascii: "-")
+    if isNegative || digits.first == UInt8(ascii: "+") { digits = digits.dropFirst() }
+    guard !digits.isEmpty, digits.count <= 19 else { return nil }
+    var magnitude: UInt64 = 0
+    for byte in digits {
+        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+        magnitude = magnitude &* 10 &+ UInt64(byte - UInt8(ascii: "0"))
+    }
+    if isNegative { return magnitude <= 1 << 63 ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil }
+    return Int64(exactly: magnitude)
+}
+
+/// Whether a text is a number in digits, as JSON would take it; a leading `+` or zeros are not.
+func isDecimal(_ text: Text) -> Bool {
+    JSONScanner.isNumber(text)
+}
+
+func parseDouble(_ text: Text) -> Double? {
+    guard text.count <= 400 else { return nil }
+    return Double(String(decoding: text, as: UTF8.self))
+}
+
+func parseBool(_ text: Text) -> Bool? {
+    switch String(decoding: text.prefix(6), as: UTF8.self) {
+    case "true", "TRUE", "True": true
+    case "false", "FALSE", "False": false
+    default: nil
+    }
+}

@@ -1,0 +1,215 @@
+package import PipelineLanguage
+
+/// A pipeline ready to run: a flat list of instructions over slots.
+///
+/// It never changes once it is made, so that any number of processors may share it.
+package struct Program: @unchecked Sendable {
+    // Safe to share: the texts are never changed and live as long as `constants`, which it holds.
+    /// How this pipeline's files are cut into events.
+    package enum Framing: Sendable, Equatable {
+        case lines
+        case csv(separator: UInt8, quote: UInt8?)
+        /// A line that starts an event begins one; see `RecordProcessor.startsEvent(_:)`.
+        case multiline
+    }
+
+    package let name: String
+    /// What `Fate.dropped` points into.
+    package let dropReasons: [String]
+    let plan: Plan
+    let host: Text
+    let code: Code
+    let errorCode: ErrorCode
+    let columns: [CompiledColumn]
+    let slotNames: [Text]
+    let eventStart: Regex?
+    let lineRegex: Regex?
+    /// For a regex pipeline, the group of each column.
+    let groups: [Int]
+    let version: Text
+    private let constants: ConstantPool
+
+    /// Compiles a checked plan for this host.
+    ///
+    /// - Throws: `ProgramError` for what only shows here: a missing environment variable, an unknown
+    ///   zone, a pattern that PCRE2 refuses.
+    package init(plan: Plan, host: String, environment: [String: String]) throws(ProgramError) {
+        let constants = ConstantPool()
+        var compiler = ProgramCompiler(plan: plan, environment: environment, constants: constants)
+        self.plan = plan
+        self.constants = constants
+        self.host = constants.text(host)
+        name = plan.name
+        columns = try plan.columns.map { column throws(ProgramError) in try compiler.column(column)
+        }
+        slotNames = plan.fieldNames.map(constants.text)
+        code = try compiler.code(plan.steps)
+        errorCode = try compiler.errorCode(plan.errorPolicy)
+        eventStart = try plan.input.multilineStart.map { pattern throws(ProgramError) in
+            try compiler.regex(pattern.text, at: pattern.span)
+        }
+        dropReasons = compiler.dropReasons
+        version = constants.text(
+            String(
+                plan.source.bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
+                    ($0 ^ UInt64($1)) &* 0x100_0000_01B3
+                },
+                radix: 16
+            )
+        )
+        if case .regex(let pattern) = plan.format {
+            let regex = try compiler.regex(pattern.text, at: pattern.span)
+            lineRegex = regex
+            groups = plan.columns.map { regex.groupNumber(named: $0.name) ?? 0 }
+        } else {
+            lineRegex = nil
+            groups = []
+        }
+    }
+
+    package var framing: Framing {
+        if eventStart != nil { return .multiline }
+        if case .csv(let format) = plan.format {
+            return .csv(separator: format.separator, quote: format.quote)
+        }
+        return .lines
+    }
+}
+
+/// Why a checked pipeline cannot run on this host; the text says where and what to do.
+package struct ProgramError: Error, CustomStringConvertible, Sendable {
+    package let description: String
+}
+
+/// A column and how its text becomes a value.
+struct CompiledColumn: @unchecked Sendable {
+    // Safe to share: the texts are constants of the program.
+    enum Conversion: @unchecked Sendable {
+        // Safe to share: the texts are constants of the program.
+        case string
+        case int
+        case decimal
+        case float
+        case bool
+        case time(TimeReader)
+        case duration
+        case enumeration([Text], list: String)
+        case object
+        case list
+        case any
+    }
+
+    let name: Text
+    let isOptional: Bool
+    let conversion: Conversion
+    let label: String
+}
+
+/// How the text of a time column is read.
+struct TimeReader: Sendable {
+    enum Notation: Sendable {
+        case iso8601, unix, unixMilliseconds, unixNanoseconds
+        case pattern(TimePattern)
+    }
+
+    let notation: Notation
+    let zone: TimeZoneRules?
+    /// How the format is called in messages.
+    let label: String
+
+    /// Nanoseconds since 1970, or `nil` when the text does not fit.
+    func parse(_ text: Text) -> Int64? {
+        switch notation {
+        case .iso8601: parseISO8601(text)
+        case .unix: parseUnixSeconds(text)
+        case .unixMilliseconds: parseUnixMilliseconds(text)
+        case .unixNanoseconds: parseUnixNanoseconds(text)
+        case .pattern(let pattern): pattern.parse(text, zone: zone)
+        }
+    }
+}
+
+/// A flat list of instructions; jumps are indices into it.
+struct Code: Sendable {
+    var instructions: [Instruction] = []
+}
+
+enum Instruction: Sendable {
+    case local(Int, Node)
+    case set(CompiledPath, Node)
+    case remove(CompiledPath)
+    case drop(reason: Int, condition: Node?)
+    case reject(reason: String, condition: Node?)
+    /// Goes on at `target` unless the condition holds.
+    case branch(Node, otherwise: Int)
+    case jump(Int)
+    case send(CompiledSend)
+}
+
+struct CompiledPath: @unchecked Sendable {
+    // Safe to share: the texts are constants of the program.
+    let slot: Int
+    let members: [Text]
+}
+
+struct CompiledSend: @unchecked Sendable {
+    // Safe to share: the texts are constants of the program.
+    let topic: Node
+    let key: Node?
+    let value: Node
+    let timestamp: Node?
+    let partition: Node?
+    let headers: [(name: Text, value: Node)]
+}
+
+enum ErrorCode: Sendable {
+    case deadLetter(Node)
+    case stop
+    case skip
+    case steps(Code)
+}
+
+/// An expression with everything resolved that can be before the first line.
+indirect enum Node: @unchecked Sendable {
+    // Safe to share: the texts are constants of the program.
+    case constant(ConstantValue)
+    case field(slot: Int, members: [Text])
+    case local(Int)
+    case allFields(except: [CompiledPath])
+    case meta(Meta)
+    case member(Node, Text)
+    case index(Node, Node)
+    case except(Node, [[Text]])
+    case negate(Node)
+    case not(Node)
+    case binary(BinaryOperator, Node, Node)
+    case coalesce(Node, Node)
+    case matches(Node, Regex, negated: Bool)
+    case call(Function, [Node?], Regex?)
+    case list([Node])
+    case object([(name: Text, value: Node)])
+    case interpolation([Node])
+    case match(subject: Node?, arms: [(patterns: [Node], result: Node)], otherwise: Node?)
+}
+
+/// A literal, with its text in the program's own memory.
+enum ConstantValue: @unchecked Sendable {
+    // Safe to share: the texts are never changed and live as long as the program.
+    case null
+    case bool(Bool)
+    case int(Int64)
+    case decimal(Text)
+    case string(Text)
+    case duration(Int64)
+
+    var value: Value {
+        switch self {
+        case .null: .null
+        case .bool(let flag): .bool(flag)
+        case .int(let number): .int(number)
+        case .decimal(let digits): .decimal(digits)
+        case .string(let text): .string(text)
+        case .duration(let nanoseconds): .duration(nanoseconds)
+        }
+    }
+}

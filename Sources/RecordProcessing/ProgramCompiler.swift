@@ -1,0 +1,296 @@
+import PipelineLanguage
+
+/// Turns a plan into instructions.
+struct ProgramCompiler {
+    let plan: Plan
+    let environment: [String: String]
+    let constants: ConstantPool
+    private(set) var dropReasons: [String] = []
+
+    init(plan: Plan, environment: [String: String], constants: ConstantPool) {
+        self.plan = plan
+        self.environment = environment
+        self.constants = constants
+    }
+
+    private func error(_ message: String, at span: Span) -> ProgramError {
+        let place = plan.source.location(of: span.start)
+        return ProgramError(
+            description: "\(plan.source.path):\(place.line):\(place.column): \(message)"
+        )
+    }
+
+    func regex(_ pattern: String, at span: Span) throws(ProgramError) -> Regex {
+        do {
+            return try Regex(pattern)
+        } catch {
+            throw self.error("this regular expression cannot be used: \(error)", at: span)
+        }
+    }
+
+    // MARK: Columns
+
+    func column(_ column: Column) throws(ProgramError) -> CompiledColumn {
+        CompiledColumn(
+            name: constants.text(column.name),
+            isOptional: column.type.isOptional,
+            conversion: try conversion(column),
+            label: column.name
+        )
+    }
+
+    private func conversion(_ column: Column) throws(ProgramError) -> CompiledColumn.Conversion {
+        switch column.type.kind {
+        case .string, .bytes: return .string
+        case .int: return .int
+        case .decimal: return .decimal
+        case .float: return .float
+        case .bool: return .bool
+        case .duration: return .duration
+        case .object: return .object
+        case .list: return .list
+        case .any, .null: return .any
+        case .enumeration(let values):
+            let list = values.map { "\"\($0)\"" }.joined(separator: ", ")
+            return .enumeration(values.map(constants.text), list: list)
+        case .time:
+            guard let format = column.time else { return .time(try nginxTime(column.span)) }
+            return .time(try reader(format, format.span))
+        }
+    }
+
+    /// The one notation of the combined log format.
+    private func nginxTime(_ span: Span) throws(ProgramError) -> TimeReader {
+        try patternReader("%d/%b/%Y:%H:%M:%S %z", zone: nil, span)
+    }
+
+    private func patternReader(
+        _ text: String,
+        zone: TimeZoneRules?,
+        _ span: Span
+    ) throws(ProgramError) -> TimeReader {
+        do {
+            let pattern = try TimePattern(text)
+            return TimeReader(notation: .pattern(pattern), zone: zone, label: "'\(text)'")
+        } catch {
+            throw self.error("the time format cannot be used: \(error)", at: span)
+        }
+    }
+
+    private func reader(_ format: TimeFormat, _ span: Span) throws(ProgramError) -> TimeReader {
+        var zone: TimeZoneRules?
+        if let name = format.zone {
+            do {
+                zone = try TimeZoneRules(named: name)
+            } catch {
+                throw self.error("the time zone \"\(name)\" is not known here: \(error)", at: span)
+            }
+        }
+        switch format.notation {
+        case .iso8601: return TimeReader(notation: .iso8601, zone: zone, label: "ISO 8601")
+        case .unix: return TimeReader(notation: .unix, zone: zone, label: "unix")
+        case .unixMilliseconds:
+            return TimeReader(notation: .unixMilliseconds, zone: zone, label: "unix_ms")
+        case .unixNanoseconds:
+            return TimeReader(notation: .unixNanoseconds, zone: zone, label: "unix_ns")
+        case .pattern(let text): return try patternReader(text, zone: zone, span)
+        }
+    }
+
+    // MARK: Steps
+
+    mutating func code(_ steps: [Step]) throws(ProgramError) -> Code {
+        var code = Code()
+        try append(steps, to: &code)
+        return code
+    }
+
+    mutating func errorCode(_ policy: ErrorPolicy) throws(ProgramError) -> ErrorCode {
+        switch policy {
+        case .deadLetter(let topic): .deadLetter(try node(topic))
+        case .stop: .stop
+        case .skip: .skip
+        case .steps(let steps): .steps(try code(steps))
+        }
+    }
+
+    private mutating func append(_ steps: [Step], to code: inout Code) throws(ProgramError) {
+        for step in steps {
+            switch step.kind {
+            case .let(let local, let value):
+                code.instructions.append(.local(local, try node(value)))
+            case .set(let path, let value):
+                code.instructions.append(.set(compiled(path), try node(value)))
+            case .remove(let paths):
+                for path in paths { code.instructions.append(.remove(compiled(path))) }
+            case .drop(let reason, let condition):
+                code.instructions.append(
+                    .drop(reason: reasonIndex(reason), condition: try optional(condition))
+                )
+            case .reject(let reason, let condition):
+                code.instructions.append(
+                    .reject(reason: reason, condition: try optional(condition))
+                )
+            case .if(let branches, let otherwise): try append(branches, otherwise, to: &code)
+            case .send(let send): code.instructions.append(.send(try compiled(send)))
+            }
+        }
+    }
+
+    private mutating func append(
+        _ branches: [Branch],
+        _ otherwise: [Step],
+        to code: inout Code
+    ) throws(ProgramError) {
+        var ends: [Int] = []
+        for branch in branches {
+            let condition = try node(branch.condition)
+            let start = code.instructions.count
+            code.instructions.append(.jump(0))
+            try append(branch.steps, to: &code)
+            ends.append(code.instructions.count)
+            code.instructions.append(.jump(0))
+            code.instructions[start] = .branch(condition, otherwise: code.instructions.count)
+        }
+        try append(otherwise, to: &code)
+        for end in ends { code.instructions[end] = .jump(code.instructions.count) }
+    }
+
+    private mutating func reasonIndex(_ reason: String) -> Int {
+        if let index = dropReasons.firstIndex(of: reason) { return index }
+        dropReasons.append(reason)
+        return dropReasons.count - 1
+    }
+
+    private func compiled(_ path: FieldPath) -> CompiledPath {
+        CompiledPath(slot: path.slot, members: path.members.map(constants.text))
+    }
+
+    private func compiled(_ send: Send) throws(ProgramError) -> CompiledSend {
+        var headers: [(name: Text, value: Node)] = []
+        for header in send.headers {
+            headers.append((constants.text(header.name), try node(header.value)))
+        }
+        return CompiledSend(
+            topic: try node(send.topic),
+            key: try optional(send.key),
+            value: try node(send.value),
+            timestamp: try optional(send.timestamp),
+            partition: try optional(send.partition),
+            headers: headers
+        )
+    }
+
+    // MARK: Expressions
+
+    private func optional(_ expression: Expression?) throws(ProgramError) -> Node? {
+        guard let expression else { return nil }
+        return try node(expression)
+    }
+
+    private func nodes(_ expressions: [Expression]) throws(ProgramError) -> [Node] {
+        var nodes: [Node] = []
+        for expression in expressions { nodes.append(try node(expression)) }
+        return nodes
+    }
+
+    func node(_ expression: Expression) throws(ProgramError) -> Node {
+        switch expression.kind {
+        case .literal(let literal): return .constant(constant(literal))
+        case .field(let path):
+            return .field(slot: path.slot, members: path.members.map(constants.text))
+        case .local(let index): return .local(index)
+        case .allFields(let paths): return .allFields(except: paths.map(compiled))
+        case .meta(let meta): return try self.meta(meta, expression.span)
+        case .member(let base, let name): return .member(try node(base), constants.text(name))
+        case .index(let base, let index): return .index(try node(base), try node(index))
+        case .except(let base, let paths):
+            return .except(try node(base), paths.map { $0.map(constants.text) })
+        case .unary(.negate, let operand): return .negate(try node(operand))
+        case .unary(.not, let operand): return .not(try node(operand))
+        case .binary(let sign, let left, let right):
+            return .binary(sign, try node(left), try node(right))
+        case .coalesce(let value, let fallback): return try coalesce(value, fallback)
+        case .regexMatch(let text, let pattern, let negated):
+            let regex = try regex(pattern.text, at: pattern.span)
+            return .matches(try node(text), regex, negated: negated)
+        case .call(let function, let arguments): return try call(function, arguments)
+        case .list(let elements): return .list(try nodes(elements))
+        case .object(let members):
+            var compiled: [(name: Text, value: Node)] = []
+            for member in members {
+                compiled.append((constants.text(member.name), try node(member.value)))
+            }
+            return .object(compiled)
+        case .interpolation(let segments): return .interpolation(try self.segments(segments))
+        case .match(let match): return try self.match(match)
+        }
+    }
+
+    private func constant(_ literal: Literal) -> ConstantValue {
+        switch literal {
+        case .null: return .null
+        case .bool(let flag): return .bool(flag)
+        case .int(let number): return .int(number)
+        case .decimal(let digits): return .decimal(constants.text(digits))
+        case .string(let text): return .string(constants.text(text))
+        case .duration(let duration):
+            let (seconds, attoseconds) = duration.components
+            let nanoseconds = attoseconds / 1_000_000_000
+            return .duration(seconds &* 1_000_000_000 &+ nanoseconds)
+        }
+    }
+
+    private func meta(_ meta: Meta, _ span: Span) throws(ProgramError) -> Node {
+        guard case .environment(let name) = meta else { return .meta(meta) }
+        guard let value = environment[name] else {
+            throw error(
+                "the environment variable \(name) is not set; set it, or give a fallback"
+                    + " with `??`",
+                at: span
+            )
+        }
+        return .constant(.string(constants.text(value)))
+    }
+
+    private func coalesce(_ value: Expression, _ fallback: Expression) throws(ProgramError) -> Node
+    {
+        if case .meta(.environment(let name)) = value.kind, environment[name] == nil {
+            return try node(fallback)
+        }
+        return .coalesce(try node(value), try node(fallback))
+    }
+
+    private func call(
+        _ function: Function,
+        _ arguments: [Expression?]
+    ) throws(ProgramError) -> Node {
+        var compiled: [Node?] = []
+        for argument in arguments { compiled.append(try optional(argument)) }
+        guard function == .capture || function == .replace, let pattern = arguments[1],
+            case .literal(.string(let text)) = pattern.kind
+        else { return .call(function, compiled, nil) }
+        return .call(function, compiled, try regex(text, at: pattern.span))
+    }
+
+    private func segments(_ segments: [TextSegment]) throws(ProgramError) -> [Node] {
+        var nodes: [Node] = []
+        for segment in segments {
+            switch segment {
+            case .text(let text): nodes.append(.constant(.string(constants.text(text))))
+            case .expression(let expression): nodes.append(try node(expression))
+            }
+        }
+        return nodes
+    }
+
+    private func match(_ match: Match) throws(ProgramError) -> Node {
+        var arms: [(patterns: [Node], result: Node)] = []
+        for arm in match.arms { arms.append((try nodes(arm.patterns), try node(arm.result))) }
+        return .match(
+            subject: try optional(match.subject),
+            arms: arms,
+            otherwise: try optional(match.otherwise)
+        )
+    }
+}

@@ -1,0 +1,475 @@
+import PipelineLanguage
+
+/// What is known of the file that a line came from.
+package struct FileContext: Sendable {
+    package var path: String {
+        didSet { refresh() }
+    }
+    package var inode: UInt64
+    /// Nanoseconds since 1970.
+    package var modified: Int64
+    /// The CSV header row as it stands in the file; kept with the checkpoint.
+    package var header: [UInt8]? {
+        didSet { layout = nil }
+    }
+    fileprivate var pathBytes: [UInt8] = []
+    fileprivate var nameBytes: [UInt8] = []
+    fileprivate var layout: CSVLayout?
+
+    package init(path: String, inode: UInt64, modified: Int64, header: [UInt8]?) {
+        self.path = path
+        self.inode = inode
+        self.modified = modified
+        self.header = header
+        refresh()
+    }
+
+    private mutating func refresh() {
+        pathBytes = Array(path.utf8)
+        let start = pathBytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+        nameBytes = Array(pathBytes[start...])
+    }
+}
+
+/// Where a record stands, and when it was read.
+package struct RecordPosition: Sendable {
+    /// Counted from one.
+    package var line: Int64
+    /// Bytes from the start of the file to the record's first.
+    package var offset: Int64
+    /// Milliseconds since 1970.
+    package var readTime: Int64
+
+    package init(line: Int64, offset: Int64, readTime: Int64) {
+        self.line = line
+        self.offset = offset
+        self.readTime = readTime
+    }
+}
+
+/// Why a record could not be sent as it should.
+package struct RecordFailure: Sendable, Equatable {
+    package enum Kind: String, Sendable {
+        case parse, reject, expr, kafka
+    }
+
+    package var kind: Kind
+    /// What goes into `dlq.message`.
+    package var message: String
+
+    /// The message without the data in it, so that alike failures count as one.
+    package var summary: String {
+        let parts = message.split(separator: "\"", omittingEmptySubsequences: false)
+        guard parts.count >= 3, parts[0].hasSuffix(": ") else { return message }
+        return "\(parts[0])…\(parts[2...].joined(separator: "\""))"
+    }
+}
+
+/// How a line ended.
+package enum Fate: Sendable {
+    /// This many records are staged.
+    case sent(Int)
+    /// An index into the program's `dropReasons`.
+    case dropped(reason: Int)
+    /// Not a record: a header row.
+    case consumed
+    /// The records that `on error` sends are staged.
+    case deadLettered(RecordFailure)
+    case skipped(RecordFailure)
+    case stopped(RecordFailure)
+}
+
+/// A Kafka record made of a line; its spans are valid until the next line.
+package struct StagedRecord {
+    package struct Header {
+        package var name: Text
+        package var value: Text?
+    }
+
+    package var topic: Text
+    package var key: Text?
+    package var value: Text?
+    package var headers: [Header] = []
+    /// Milliseconds since 1970.
+    package var timestamp: Int64?
+    package var partition: Int32?
+
+    package var topicName: String { String(decoding: topic, as: UTF8.self) }
+}
+
+/// Where the columns of a CSV file stand.
+struct CSVLayout: Sendable {
+    var names: [[UInt8]]
+    /// For each declared column, its cell.
+    var cells: [Int]
+}
+
+/// Runs a program over one line after another; belongs to one thread.
+package final class RecordProcessor {
+    package let program: Program
+    /// What the last line became.
+    package private(set) var staged: [StagedRecord] = []
+
+    let scratch = Scratch()
+    let matcher = RegexMatcher()
+    var record = Record()
+    var locals: [Value] = []
+    var now: Int64 = 0
+    var position = RecordPosition(line: 0, offset: 0, readTime: 0)
+    var raw = Text(start: nil, count: 0)
+    var path = Text(start: nil, count: 0)
+    var fileName = Text(start: nil, count: 0)
+    var inode: UInt64 = 0
+    var modified: Int64 = 0
+    var failure: RecordFailure?
+    /// Set by a test's `given`.
+    var given: [Meta: Value] = [:]
+    private var jsonMembers: [JSONMember] = []
+    private var csvCells: [CSVCell] = []
+    var writer = JSONWriter()
+
+    package init(program: Program) {
+        self.program = program
+        locals = Array(repeating: .missing, count: program.plan.localNames.count)
+        record.slots = Array(repeating: Record.Field(), count: program.slotNames.count)
+    }
+
+    /// Whether a line begins an event, for multi-line framing.
+    package func startsEvent(_ line: Text) -> Bool {
+        guard let regex = program.eventStart else { return true }
+        return (try? matcher.match(regex, line)) ?? false
+    }
+
+    /// Runs the program over one event.
+    package func process(
+        _ event: Text,
+        in file: inout FileContext,
+        at position: RecordPosition
+    ) -> Fate {
+        begin(event, position)
+        return withFile(&file) { file in
+            do throws(EvaluationError) {
+                guard try parse(event, in: &file) else { return .consumed }
+                return try run(program.code)
+            } catch {
+                return fail(RecordFailure(kind: error.kind, message: error.message))
+            }
+        }
+    }
+
+    /// Hands an event that Kafka refuses to `on error`.
+    package func fail(
+        _ event: Text,
+        in file: inout FileContext,
+        at position: RecordPosition,
+        kind: RecordFailure.Kind,
+        message: String
+    ) -> Fate {
+        begin(event, position)
+        return withFile(&file) { _ in fail(RecordFailure(kind: kind, message: message)) }
+    }
+
+    // MARK: Beginning and ending
+
+    private func begin(_ event: Text, _ position: RecordPosition) {
+        scratch.reset()
+        staged.removeAll(keepingCapacity: true)
+        raw = event
+        self.position = position
+        failure = nil
+    }
+
+    private func withFile(_ file: inout FileContext, _ body: (inout FileContext) -> Fate) -> Fate {
+        inode = file.inode
+        modified = file.modified
+        // Kept alive and in place by the two constants below.
+        let pathBytes = file.pathBytes
+        let nameBytes = file.nameBytes
+        return pathBytes.withUnsafeBytes { path in
+            nameBytes.withUnsafeBytes { name in
+                self.path = path
+                fileName = name
+                return body(&file)
+            }
+        }
+    }
+
+    private func run(_ code: Code) throws(EvaluationError) -> Fate {
+        var next = 0
+        while next < code.instructions.count {
+            switch code.instructions[next] {
+            case .local(let index, let node): locals[index] = try evaluate(node)
+            case .set(let path, let node): try set(path, to: try evaluate(node))
+            case .remove(let path): try remove(path)
+            case .drop(let reason, let condition):
+                if try holds(condition) { return .dropped(reason: reason) }
+            case .reject(let reason, let condition):
+                if try holds(condition) { throw EvaluationError(reason, kind: .reject) }
+            case .branch(let condition, let target):
+                if try !holds(condition) {
+                    next = target
+                    continue
+                }
+            case .jump(let target):
+                next = target
+                continue
+            case .send(let send): try stage(send)
+            }
+            next += 1
+        }
+        return .sent(staged.count)
+    }
+
+    private func holds(_ condition: Node?) throws(EvaluationError) -> Bool {
+        guard let condition else { return true }
+        return try isTrue(try evaluate(condition))
+    }
+
+    // MARK: Sending
+
+    private func stage(_ send: CompiledSend) throws(EvaluationError) {
+        var record = StagedRecord(topic: try text(of: try evaluate(send.topic)))
+        if let key = send.key { record.key = try payload(try evaluate(key)) }
+        record.value = try payload(try evaluate(send.value))
+        if let timestamp = send.timestamp {
+            record.timestamp = try milliseconds(try evaluate(timestamp))
+        }
+        if let partition = send.partition {
+            record.partition = try self.partition(try evaluate(partition))
+        }
+        for header in send.headers {
+            guard let value = try payload(try evaluate(header.value)) else { continue }
+            record.headers.append(.init(name: header.name, value: value))
+        }
+        staged.append(record)
+    }
+
+    /// The bytes of a key, a value or a header; `nil` for no value.
+    private func payload(_ value: Value) throws(EvaluationError) -> Text? {
+        switch value {
+        case .missing, .null: nil
+        case .object, .list: jsonText(of: value)
+        default: try text(of: value)
+        }
+    }
+
+    private func milliseconds(_ value: Value) throws(EvaluationError) -> Int64? {
+        switch value {
+        case .missing, .null: return nil
+        case .time(let nanoseconds): return nanoseconds.flooredDivision(by: 1_000_000)
+        default: throw EvaluationError("timestamp: \(value.kindName) is not a time")
+        }
+    }
+
+    private func partition(_ value: Value) throws(EvaluationError) -> Int32? {
+        switch value {
+        case .missing, .null: return nil
+        case .int(let number):
+            if let partition = Int32(exactly: number), partition >= 0 { return partition }
+            throw EvaluationError("partition: \(number) is not a partition")
+        default: throw EvaluationError("partition: \(value.kindName) is not an int")
+        }
+    }
+
+    // MARK: Failing
+
+    private func fail(_ failure: RecordFailure) -> Fate {
+        staged.removeAll(keepingCapacity: true)
+        self.failure = failure
+        do throws(EvaluationError) {
+            switch program.errorCode {
+            case .skip: return .skipped(failure)
+            case .stop: return .stopped(failure)
+            case .deadLetter(let topic): try stageDeadLetter(to: topic, failure)
+            case .steps(let code):
+                let fate = try run(code)
+                if case .dropped = fate { return .skipped(failure) }
+            }
+            return staged.isEmpty ? .skipped(failure) : .deadLettered(failure)
+        } catch {
+            // The policy itself cannot be carried out: nothing may be lost, so nothing goes on.
+            staged.removeAll(keepingCapacity: true)
+            let message = "\(failure.message); and `on error` failed: \(error.message)"
+            return .stopped(RecordFailure(kind: failure.kind, message: message))
+        }
+    }
+
+    private func stageDeadLetter(
+        to topic: Node,
+        _ failure: RecordFailure
+    ) throws(EvaluationError) {
+        var record = StagedRecord(topic: try text(of: try evaluate(topic)), value: raw)
+        func add(_ name: StaticString, _ value: Text) {
+            let name = Text(start: name.utf8Start, count: name.utf8CodeUnitCount)
+            record.headers.append(.init(name: name, value: value))
+        }
+        add("dlq.pipeline", scratch.copy(program.name))
+        add("dlq.version", program.version)
+        add("dlq.kind", scratch.copy(failure.kind.rawValue))
+        add("dlq.message", scratch.copy(failure.message))
+        add("dlq.path", path)
+        add("dlq.offset", scratch.copy("\(position.offset)"))
+        add("dlq.line", scratch.copy("\(position.line)"))
+        add("dlq.host", try text(of: meta(.host)))
+        let time = position.readTime.multipliedReportingOverflow(by: 1_000_000).partialValue
+        add("dlq.time", scratch.copy(formatISO8601(time)))
+        staged.append(record)
+    }
+
+    // MARK: Parsing
+
+    /// Fills the slots; false for a line that is no record.
+    private func parse(_ event: Text, in file: inout FileContext) throws(EvaluationError) -> Bool {
+        record.reset()
+        switch program.plan.format {
+        case .text:
+            record.slots[0].value = .string(event)
+        case .json: try parseJSON(event)
+        case .csv(let format): return try parseCSV(event, format, in: &file)
+        case .regex: try parseRegex(event)
+        case .nginxCombined: try parseNginx(event)
+        }
+        return true
+    }
+
+    private func parseJSON(_ event: Text) throws(EvaluationError) {
+        jsonMembers.removeAll(keepingCapacity: true)
+        if let error = JSONScanner.scanObject(event, members: &jsonMembers) {
+            throw EvaluationError("not JSON: \(error)", kind: .parse)
+        }
+        record.isOpen = true
+        for member in jsonMembers {
+            let name = member.nameHasEscapes ? unescaped(member.name) : member.name
+            let slot = program.slotNames.firstIndex { equal($0, name) }
+            record.members.append(Record.Member(name: member.name, value: member.value, slot: slot))
+            if let slot {
+                record.slots[slot] = Record.Field(value: .json(member.value), json: member.value)
+            }
+        }
+        for (slot, column) in program.columns.enumerated() {
+            record.slots[slot].value = try convert(json: record.slots[slot].json, column)
+        }
+    }
+
+    private func parseCSV(
+        _ event: Text,
+        _ format: CSVFormat,
+        in file: inout FileContext
+    ) throws(EvaluationError) -> Bool {
+        csvCells.removeAll(keepingCapacity: true)
+        let error = CSVRow.split(
+            event,
+            separator: format.separator,
+            quote: format.quote,
+            into: &csvCells
+        )
+        if let error { throw EvaluationError("not CSV: \(error)", kind: .parse) }
+        if format.hasHeader, file.header == nil {
+            file.header = Array(event)
+            file.layout = try layout(csvCells)
+            return false
+        }
+        if file.layout == nil { file.layout = try storedLayout(of: file, format) }
+        guard let layout = file.layout else { return false }
+        guard csvCells.count == layout.names.count else {
+            throw EvaluationError(
+                "the row has \(csvCells.count) columns, not \(layout.names.count)",
+                kind: .parse
+            )
+        }
+        for (slot, column) in program.columns.enumerated() {
+            let cell = text(of: csvCells[layout.cells[slot]])
+            record.slots[slot].value = try convert(text: cell, column, emptyIsMissing: true)
+        }
+        if program.plan.isUntyped { addUntypedCells(layout) }
+        return true
+    }
+
+    private func addUntypedCells(_ layout: CSVLayout) {
+        record.isOpen = true
+        for (index, name) in layout.names.enumerated() {
+            let cell = text(of: csvCells[index])
+            let value: Value = cell.isEmpty ? .null : .string(cell)
+            let name = scratch.copy(name)
+            let slot = program.slotNames.firstIndex { equal($0, name) }
+            if let slot { record.slots[slot].value = value }
+            record.members.append(
+                Record.Member(name: quotedContent(name), value: jsonText(of: value), slot: slot)
+            )
+        }
+    }
+
+    private func storedLayout(
+        of file: FileContext,
+        _ format: CSVFormat
+    ) throws(EvaluationError) -> CSVLayout {
+        guard let header = file.header else {
+            let names = program.columns.map { Array($0.name) }
+            return CSVLayout(names: names, cells: Array(program.columns.indices))
+        }
+        var cells: [CSVCell] = []
+        let bytes = scratch.copy(header)
+        _ = CSVRow.split(bytes, separator: format.separator, quote: format.quote, into: &cells)
+        return try layout(cells)
+    }
+
+    private func layout(_ cells: [CSVCell]) throws(EvaluationError) -> CSVLayout {
+        let names = cells.map { Array(text(of: $0)) }
+        var places: [Int] = []
+        for column in program.columns {
+            let name = Array(column.name)
+            guard let place = names.firstIndex(of: name) else {
+                throw EvaluationError(
+                    "header mismatch: the header row has no column \"\(column.label)\"",
+                    kind: .parse
+                )
+            }
+            places.append(place)
+        }
+        return CSVLayout(names: names, cells: places)
+    }
+
+    private func text(of cell: CSVCell) -> Text {
+        guard cell.needsUnquoting else { return cell.text }
+        let target = scratch.allocate(cell.text.count)
+        let count = cell.unquote(into: target)
+        return Text(rebasing: target[..<count])
+    }
+
+    private func parseRegex(_ event: Text) throws(EvaluationError) {
+        guard let regex = program.lineRegex else { return }
+        let matched: Bool
+        do {
+            matched = try matcher.match(regex, event)
+        } catch {
+            throw EvaluationError("the regular expression gave up: \(error)", kind: .parse)
+        }
+        guard matched else {
+            throw EvaluationError("the line does not match the regular expression", kind: .parse)
+        }
+        for (slot, column) in program.columns.enumerated() {
+            let range = matcher.group(program.groups[slot])
+            let text = range.map { Text(rebasing: event[$0]) }
+            record.slots[slot].value = try convert(text: text, column, emptyIsMissing: false)
+        }
+    }
+
+    private func parseNginx(_ event: Text) throws(EvaluationError) {
+        var fields = NginxFields()
+        if let error = fields.parse(event) {
+            throw EvaluationError("not a combined log line: \(error)", kind: .parse)
+        }
+        for (slot, column) in program.columns.enumerated() {
+            let text = fields.text(slot)
+            record.slots[slot].value = try convert(text: text, column, emptyIsMissing: false)
+        }
+    }
+}
+
+extension Int64 {
+    /// Rounds towards the past, also before 1970.
+    func flooredDivision(by divisor: Int64) -> Int64 {
+        let quotient = self / divisor
+        return self % divisor < 0 ? quotient - 1 : quotient
+    }
+}

@@ -1,0 +1,65 @@
+/// Memory for what a record computes, taken back as a whole when the next one begins.
+///
+/// Spans stay where they are until `reset()`, however much is added.
+final class Scratch {
+    private static let blockSize = 64 * 1024
+
+    private var blocks: [UnsafeMutableRawBufferPointer] = []
+    private var current = 0
+    private var used = 0
+
+    deinit {
+        for block in blocks { block.deallocate() }
+    }
+
+    func reset() {
+        // A block for one huge record is not kept for the small ones after it.
+        while blocks.count > 4 { blocks.removeLast().deallocate() }
+        current = 0
+        used = 0
+    }
+
+    /// `count` bytes to be filled by the caller.
+    func allocate(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        while current < blocks.count {
+            if blocks[current].count - used >= count { return take(count) }
+            current += 1
+            used = 0
+        }
+        blocks.append(.allocate(byteCount: max(count, Self.blockSize), alignment: 16))
+        return take(count)
+    }
+
+    func copy(_ bytes: some Collection<UInt8>) -> Text {
+        let target = allocate(bytes.count)
+        target.copyBytes(from: bytes)
+        return Text(target)
+    }
+
+    func copy(_ text: String) -> Text { copy(text.utf8) }
+
+    private func take(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        defer { used += count }
+        return UnsafeMutableRawBufferPointer(rebasing: blocks[current][used..<(used + count)])
+    }
+}
+
+/// Bytes that live as long as the program: literals, names, patterns.
+final class ConstantPool: @unchecked Sendable {
+    // Safe to share: nothing is added once the program is made, and nothing is ever changed.
+    private var texts: [UnsafeMutableRawBufferPointer] = []
+
+    deinit {
+        for text in texts { text.deallocate() }
+    }
+
+    func text(_ string: String) -> Text {
+        let target = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(1, string.utf8.count),
+            alignment: 1
+        )
+        target.copyBytes(from: string.utf8)
+        texts.append(target)
+        return Text(rebasing: target[..<string.utf8.count])
+    }
+}

@@ -1,0 +1,99 @@
+import CPlatform
+
+/// Bytes of the line, of the scratch memory or of a constant, valid until the next line.
+package typealias Text = UnsafeRawBufferPointer
+
+/// What an expression comes to.
+///
+/// Texts are spans: nothing is copied until it must be rewritten.
+enum Value {
+    /// Not there: left out of objects.
+    case missing
+    /// There, without a value: written as `null`.
+    case null
+    case bool(Bool)
+    case int(Int64)
+    /// The digits as they were written.
+    case decimal(Text)
+    case float(Double)
+    case string(Text)
+    case bytes(Text)
+    /// Nanoseconds since 1970.
+    case time(Int64)
+    /// Nanoseconds.
+    case duration(Int64)
+    case list([Value])
+    case object(ObjectValue)
+    /// A JSON value exactly as it stands in the input.
+    case json(Text)
+
+    var hasNoValue: Bool {
+        switch self {
+        case .missing, .null: true
+        default: false
+        }
+    }
+
+    /// The word for messages.
+    var kindName: String {
+        switch self {
+        case .missing, .null: "no value"
+        case .bool: "a bool"
+        case .int: "an int"
+        case .decimal: "a decimal"
+        case .float: "a float"
+        case .string: "a string"
+        case .bytes: "bytes"
+        case .time: "a time"
+        case .duration: "a duration"
+        case .list: "a list"
+        case .object: "an object"
+        case .json: "JSON"
+        }
+    }
+}
+
+/// The members of an object in the order in which they were written.
+struct ObjectValue {
+    struct Member {
+        var name: Text
+        var value: Value
+    }
+
+    var members: [Member] = []
+
+    func value(of name: Text) -> Value {
+        members.last { equal($0.name, name) }?.value ?? .missing
+    }
+
+    mutating func set(_ name: Text, to value: Value) {
+        if let index = members.lastIndex(where: { equal($0.name, name) }) {
+            members[index].value = value
+        } else {
+            members.append(Member(name: name, value: value))
+        }
+    }
+
+    mutating func remove(_ name: Text) {
+        members.removeAll { equal($0.name, name) }
+    }
+}
+
+/// Whether two spans hold the same bytes.
+func equal(_ first: Text, _ second: Text) -> Bool {
+    guard first.count == second.count else { return false }
+    guard let left = first.baseAddress, let right = second.baseAddress else { return true }
+    // Safe: both spans hold `count` bytes.
+    return memcmp(left, right, first.count) == 0
+}
+
+/// Why a record cannot be computed; becomes its `dlq.message`.
+struct EvaluationError: Error {
+    var kind: RecordFailure.Kind = .expr
+    let message: String
+
+    init(_ message: String, kind: RecordFailure.Kind = .expr) {
+        self.message = message
+        self.kind = kind
+    }
+}

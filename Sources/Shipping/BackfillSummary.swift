@@ -1,0 +1,77 @@
+/// The balance of a backfill: what was read is what was sent, dropped or failed.
+package struct BackfillSummary {
+    let pipeline: String
+    let job: String
+    let ledger: Ledger
+    let seconds: Int64
+
+    package init(pipeline: String, job: String, ledger: Ledger, seconds: Int64) {
+        self.pipeline = pipeline
+        self.job = job
+        self.ledger = ledger
+        self.seconds = seconds
+    }
+
+    package func isWithin(_ allowance: ErrorAllowance) -> Bool {
+        allowance.accepts(failed: ledger.failedCount, of: ledger.read)
+    }
+
+    package func text(interrupted: Bool) -> String {
+        let outcome = interrupted ? "stopped after" : "done in"
+        var lines = [
+            "\(outcome) \(Quantity.clock(seconds: seconds)) · "
+                + "\(Quantity.grouped(ledger.read)) records read = \(balance)"
+        ]
+        for (reason, count) in ledger.dropped.sorted(by: { $0.key < $1.key }) {
+            lines.append("  dropped   \"\(reason)\" \(Quantity.grouped(count))")
+        }
+        for (failure, count) in ledger.failures.sorted(by: { $0.value > $1.value }).prefix(20) {
+            lines.append("  failed    \(failure.summary)  \(Quantity.grouped(count))")
+        }
+        if ledger.linesCut > 0 { lines.append("  cut       \(Quantity.grouped(ledger.linesCut))") }
+        let topics = ledger.topics.sorted { $0.key < $1.key }
+        if !topics.isEmpty {
+            let counts = topics.prefix(50).map { "\($0.key) \(Quantity.grouped($0.value))" }
+            lines.append("  topics    " + counts.joined(separator: " · "))
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var balance: String {
+        let parts: [(Int64, String)] = [
+            (ledger.sent, "sent"),
+            (ledger.droppedCount, "dropped"),
+            (ledger.failed(.deadLettered), "dead-lettered"),
+            (ledger.failed(.skipped), "skipped"),
+            (ledger.failed(.stopped), "stopped"),
+        ]
+        let shown = parts.filter { $0.0 > 0 || $0.1 == "sent" }
+        return shown.map { "\(Quantity.grouped($0.0)) \($0.1)" }.joined(separator: " + ")
+    }
+
+    package var json: String {
+        let topics = object(ledger.topics)
+        let dropped = object(ledger.dropped)
+        let fields = [
+            "\"event\":\"backfill.done\"",
+            "\"pipeline\":\(LogLine.quoted(pipeline))",
+            "\"job\":\(LogLine.quoted(job))",
+            "\"seconds\":\(seconds)",
+            "\"read\":\(ledger.read)",
+            "\"sent\":\(ledger.sent)",
+            "\"dropped\":\(dropped)",
+            "\"dead_lettered\":\(ledger.failed(.deadLettered))",
+            "\"skipped\":\(ledger.failed(.skipped))",
+            "\"stopped\":\(ledger.failed(.stopped))",
+            "\"topics\":\(topics)",
+        ]
+        return "{" + fields.joined(separator: ",") + "}\n"
+    }
+
+    private func object(_ counts: [String: Int64]) -> String {
+        let members = counts.sorted { $0.key < $1.key }.map {
+            "\(LogLine.quoted($0.key)):\($0.value)"
+        }
+        return "{" + members.joined(separator: ",") + "}"
+    }
+}

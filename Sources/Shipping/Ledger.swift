@@ -1,0 +1,49 @@
+/// The books of one pipeline: every record read is sent, dropped, failed, or on its way.
+package struct Ledger: Sendable, Equatable {
+    package var read: Int64 = 0
+    /// Input records that became records for Kafka; they count when read, not when acknowledged.
+    package var sent: Int64 = 0
+    package var dropped: [String: Int64] = [:]
+    package var failures: [Failure: Int64] = [:]
+    /// Kafka records acknowledged, by topic.
+    package var topics: [String: Int64] = [:]
+    package var linesCut: Int64 = 0
+    package var linesSkipped: Int64 = 0
+
+    /// What went wrong, with the first place where it did.
+    package struct Failure: Sendable, Hashable {
+        package enum Fate: String, Sendable { case deadLettered, skipped, stopped }
+
+        package let kind: String
+        package let fate: Fate
+        /// The message without the value, so that alike failures count as one.
+        package let summary: String
+
+        package init(kind: String, fate: Fate, summary: String) {
+            self.kind = kind
+            self.fate = fate
+            self.summary = summary
+        }
+    }
+
+    package init() {}
+
+    package var droppedCount: Int64 { dropped.values.reduce(0, +) }
+
+    package func failed(_ fate: Failure.Fate) -> Int64 {
+        failures.reduce(0) { $1.key.fate == fate ? $0 + $1.value : $0 }
+    }
+
+    package var failedCount: Int64 { failures.values.reduce(0, +) }
+
+    /// Adds another lane's books to these.
+    package mutating func add(_ other: Ledger) {
+        read += other.read
+        sent += other.sent
+        linesCut += other.linesCut
+        linesSkipped += other.linesSkipped
+        dropped.merge(other.dropped, uniquingKeysWith: +)
+        failures.merge(other.failures, uniquingKeysWith: +)
+        topics.merge(other.topics, uniquingKeysWith: +)
+    }
+}

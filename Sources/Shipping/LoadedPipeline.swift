@@ -1,0 +1,97 @@
+internal import Checkpointing
+internal import FileTailing
+internal import PipelineLanguage
+internal import RecordProcessing
+
+/// A pipeline that has passed its checks and can run.
+package struct LoadedPipeline: Sendable {
+    let plan: Plan
+    let program: Program
+
+    package var name: String { plan.name }
+    package var path: String { plan.source.path }
+    package var testCount: Int { plan.tests.count }
+
+    /// - Throws: `ServiceError` (78) for what only shows when the plan meets this host: a missing
+    ///   environment variable, an unknown time zone, a regular expression that PCRE2 refuses.
+    init(plan: Plan) throws {
+        self.plan = plan
+        do {
+            program = try Program(
+                plan: plan,
+                host: hostName(),
+                environment: environmentVariables()
+            )
+        } catch {
+            throw ServiceError(.configuration, "\(plan.source.path): \(error)")
+        }
+    }
+
+    /// Cuts this pipeline's files into events.
+    func makeFramer(state: LineFramer.State = .head, line: Int64 = 0) -> LineFramer {
+        LineFramer(
+            framing: framing,
+            maxLine: plan.input.maxLine,
+            keepEmpty: plan.input.keepsEmptyLines,
+            state: state,
+            line: line
+        )
+    }
+
+    private var framing: LineFramer.Framing {
+        switch program.framing {
+        case .lines: .lines
+        case .csv(let separator, let quote?): .csv(separator: separator, quote: quote)
+        case .csv(_, nil): .lines
+        case .multiline: .multiline
+        }
+    }
+
+    /// Bytes that one event takes at most.
+    var longestEvent: Int { plan.input.maxLine }
+
+    func tailConfiguration(endsAtEndOfFile: Bool) -> TailStateMachine.Configuration {
+        var configuration = TailStateMachine.Configuration(maxLine: plan.input.maxLine)
+        if !endsAtEndOfFile { configuration.settle = plan.input.settle ?? .zero }
+        return configuration
+    }
+
+    func makeContext(row: FileCheckpoint) -> FileContext {
+        FileContext(path: row.path, inode: row.inode, modified: 0, header: row.header)
+    }
+
+    /// - Throws: `ServiceError` (78) for a glob that cannot be understood.
+    func makeWatchSet(start: StartPosition?) throws -> WatchSet {
+        let begins = start ?? (plan.input.start == .end ? .end : .beginning)
+        return WatchSet(
+            patterns: try plan.input.globs.map(pattern),
+            exclude: try plan.input.excluded.map(pattern),
+            start: begins == .end ? .end : .beginning
+        )
+    }
+
+    /// What the globs match now, sorted.
+    ///
+    /// - Throws: `ServiceError` (78) for a glob that cannot be understood.
+    func filesMatchingGlobs() throws -> [String] {
+        let set = try makeWatchSet(start: nil)
+        return GlobExpansion.files(matching: set.patterns, excluding: set.exclude)
+    }
+
+    /// A relative glob is relative to the pipeline file.
+    private func pattern(_ glob: Input.Glob) throws -> GlobPattern {
+        do {
+            return try GlobPattern(
+                glob.pattern.hasPrefix("/") ? glob.pattern : folder + glob.pattern
+            )
+        } catch {
+            throw ServiceError(.configuration, "\(path): \"\(glob.pattern)\": \(error)")
+        }
+    }
+
+    private var folder: String {
+        let absolute = path.hasPrefix("/") ? path : workingDirectory() + "/" + path
+        guard let slash = absolute.lastIndex(of: "/") else { return "/" }
+        return String(absolute[...slash])
+    }
+}

@@ -1,0 +1,80 @@
+internal import FileTailing
+internal import PipelineLanguage
+internal import RecordProcessing
+
+/// Runs the `test` blocks of pipelines through the framer and the program that ship real files.
+package struct PipelineTests {
+    /// What came of them, as `forktail test` prints it.
+    package struct Report {
+        package var text = ""
+        package var passed = 0
+        package var failed = 0
+    }
+
+    private let pipelines: [LoadedPipeline]
+    private let filter: String?
+
+    package init(pipelines: [LoadedPipeline], filter: String? = nil) {
+        self.pipelines = pipelines
+        self.filter = filter
+    }
+
+    package func run() throws -> Report {
+        var report = Report()
+        for pipeline in pipelines {
+            let runner = PipelineTestRunner(program: pipeline.program)
+            let results = runner.run(where: { name in filter.map { name.contains($0) } ?? true }) {
+                bytes,
+                startsEvent in
+                pipeline.events(in: bytes, startsEvent: startsEvent).map {
+                    PipelineTestRunner.Event(range: $0.range, line: $0.line)
+                }
+            }
+            for result in results {
+                report.passed += result.passed ? 1 : 0
+                report.failed += result.passed ? 0 : 1
+                report.text +=
+                    "\(result.passed ? "ok  " : "FAIL")  \(pipeline.name): \(result.name)\n"
+                for failure in result.failures {
+                    report.text += indented(failure)
+                }
+            }
+        }
+        report.text += "\(report.passed) passed, \(report.failed) failed\n"
+        return report
+    }
+
+    private func indented(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { "      \($0)\n" }
+            .joined()
+    }
+}
+
+/// One event of a text that is there as a whole.
+struct WholeEvent {
+    let range: Range<Int>
+    let line: Int64
+    let offset: Int64
+}
+
+extension LoadedPipeline {
+    /// Frames a whole text as a file that has come to its end.
+    func events(in bytes: UnsafeRawBufferPointer, startsEvent: (UnsafeRawBufferPointer) -> Bool)
+        -> [WholeEvent]
+    {
+        var framer = makeFramer()
+        framer.begin(chunkAt: 0)
+        var events: [WholeEvent] = []
+        while let event = framer.next(in: bytes, atEnd: true, startsEvent: startsEvent) {
+            events.append(
+                WholeEvent(
+                    range: event.range,
+                    line: event.line,
+                    offset: Int64(event.range.lowerBound)
+                )
+            )
+        }
+        return events
+    }
+}

@@ -1,0 +1,305 @@
+internal import Checkpointing
+internal import FileTailing
+internal import Glibc
+internal import Kafka
+package import Logging
+
+/// `forktail backfill`: reads files once, ships them, reports, and ends.
+package struct BackfillService {
+    package struct Options: Sendable {
+        package var job: String?
+        /// Forget what the job has done before.
+        package var restarts: Bool
+        package var progress: ProgressStyle
+        package var maxErrors: ErrorAllowance
+        package var connectTimeout: Duration
+        package var summaryAsJSON: Bool
+        package var asksFirst: Bool
+        package var color: Bool
+
+        package init(
+            job: String?,
+            restarts: Bool,
+            progress: ProgressStyle,
+            maxErrors: ErrorAllowance,
+            connectTimeout: Duration,
+            summaryAsJSON: Bool,
+            asksFirst: Bool,
+            color: Bool
+        ) {
+            self.job = job
+            self.restarts = restarts
+            self.progress = progress
+            self.maxErrors = maxErrors
+            self.connectTimeout = connectTimeout
+            self.summaryAsJSON = summaryAsJSON
+            self.asksFirst = asksFirst
+            self.color = color
+        }
+    }
+
+    /// A file to read, and what an earlier run of the job has done of it.
+    private struct Input {
+        var row: FileCheckpoint
+        let size: Int64
+    }
+
+    private let fleet: Fleet
+    private let pipeline: LoadedPipeline
+    private let options: Options
+    private let job: String
+    private let inputs: [Input]
+    private let startTime = ContinuousClock.now
+
+    /// Finds the files and what the job has done of them.
+    ///
+    /// - Throws: `ServiceError` with the exit code and what to do.
+    package init(
+        pipeline: LoadedPipeline,
+        files: [String],
+        settings: ProducerSettings,
+        stateDirectory: String,
+        options: Options,
+        logger: Logger
+    ) throws {
+        self.pipeline = pipeline
+        self.options = options
+        job = options.job ?? "\(pipeline.name)-\(Self.today())"
+        fleet = try Fleet(
+            pipelines: [pipeline],
+            settings: settings,
+            stateDirectory: stateDirectory,
+            logger: logger
+        )
+        let paths = try files.isEmpty ? pipeline.filesMatchingGlobs() : files
+        guard !paths.isEmpty else {
+            throw ServiceError(.noInput, "\(pipeline.path): its `from` matches no file")
+        }
+        inputs = try Self.inputs(paths, job, pipeline, fleet.surroundings.store, options)
+    }
+
+    /// Ships everything, or as much as there is time for until a signal.
+    package func run(signals: borrowing Signals) throws -> ExitStatus {
+        guard try isConfirmed() else { return .success }
+        try fleet.start()
+        try fleet.waitForKafka(timeout: options.connectTimeout, signals: signals)
+        for (id, input) in inputs.enumerated() { assign(input, id: id) }
+        var display = ProgressDisplay(
+            BackfillProgress(pipeline: pipeline.name, job: job),
+            style: options.progress,
+            color: options.color
+        )
+        var interrupted = false
+        while !interrupted, !isDone {
+            switch signals.wait(for: .milliseconds(20)) {
+            case .stop:
+                interrupted = true
+                announceStop()
+            case .report: display.show(snapshot, now: .now, force: true)
+            case .hangUp, nil: display.show(snapshot, now: .now, force: false)
+            }
+        }
+        let drained = fleet.drain(timeout: .seconds(30), signals: signals)
+        display.finish(snapshot, now: .now)
+        return finish(interrupted: interrupted, drained: drained)
+    }
+
+    // MARK: Files
+
+    private static func inputs(
+        _ paths: [String],
+        _ job: String,
+        _ pipeline: LoadedPipeline,
+        _ store: CheckpointStore,
+        _ options: Options
+    ) throws -> [Input] {
+        do {
+            let before = try store.files(pipeline: pipeline.name, job: job)
+            if options.restarts { try store.forget(before.map(\.id)) }
+            var known: [FileKey: FileCheckpoint] = [:]
+            for row in options.restarts ? [] : before {
+                known[FileKey(device: row.device, inode: row.inode)] = row
+            }
+            return try distinct(paths).map { try input($0, job, pipeline, store, known) }
+        } catch let error as CheckpointError {
+            throw ServiceError(.cannotCreate, error.message)
+        }
+    }
+
+    private static func distinct(_ paths: [String]) -> [String] {
+        var seen: Set<String> = []
+        return paths.filter { seen.insert($0).inserted }
+    }
+
+    private static func input(
+        _ path: String,
+        _ job: String,
+        _ pipeline: LoadedPipeline,
+        _ store: CheckpointStore,
+        _ known: [FileKey: FileCheckpoint]
+    ) throws -> Input {
+        let file: TailedFile
+        do {
+            file = try TailedFile(opening: path)
+        } catch {
+            throw ServiceError(.noInput, "\(path) cannot be opened: \(error)")
+        }
+        let evidence = try file.evidence()
+        if let row = known[file.key], evidence.size >= row.checkpoint.offset {
+            return Input(row: row, size: evidence.size)
+        }
+        var row = FileCheckpoint(
+            pipeline: pipeline.name,
+            path: path,
+            device: file.key.device,
+            inode: file.key.inode
+        )
+        row.job = job
+        row.birthTime = evidence.birthTime
+        row.headHash = evidence.fingerprint.hash
+        row.headLength = evidence.fingerprint.length
+        row.id = try store.register(row)
+        return Input(row: row, size: evidence.size)
+    }
+
+    private func assign(_ input: Input, id: Int) {
+        let position = TailPosition(
+            offset: input.row.checkpoint.offset,
+            guardBytes: input.row.checkpoint.guardBytes
+        )
+        fleet.lane(of: id).post(
+            .add(
+                LaneAssignment(
+                    id: id,
+                    pipeline: 0,
+                    row: input.row,
+                    position: position,
+                    endsAtEndOfFile: true
+                )
+            )
+        )
+    }
+
+    // MARK: Progress
+
+    private var totalBytes: Int64 {
+        inputs.reduce(0) { $0 + max(0, $1.size - $1.row.checkpoint.offset) }
+    }
+
+    private var isDone: Bool {
+        let report = fleet.report
+        return report.finishedFiles + report.stoppedFiles == inputs.count
+            && report.recordsInFlight == 0 && report.openBatches == 0
+    }
+
+    private var snapshot: BackfillProgress.Snapshot {
+        let report = fleet.report
+        let ledger = report.ledgers[0]
+        let statistics = fleet.surroundings.engine.statistics
+        var snapshot = BackfillProgress.Snapshot()
+        snapshot.acknowledgedBytes = min(report.acknowledgedBytes, totalBytes)
+        snapshot.totalBytes = totalBytes
+        snapshot.filesDone = report.finishedFiles
+        snapshot.fileCount = inputs.count
+        snapshot.currentFile = report.currentFile.split(separator: "/").last.map(String.init) ?? ""
+        snapshot.recordsSent = ledger.topics.values.reduce(0, +)
+        snapshot.recordsDropped = ledger.droppedCount
+        snapshot.recordsFailed = ledger.failedCount
+        snapshot.limit = report.waitsForMemory ? "broker" : "parse"
+        snapshot.kafka = statistics.isConnected ? statistics.summary : "away"
+        return snapshot
+    }
+
+    private func isConfirmed() throws -> Bool {
+        guard options.asksFirst, Terminal.standardErrorIsTerminal, Terminal.standardInputIsTerminal
+        else { return true }
+        let files = "\(inputs.count) file\(inputs.count == 1 ? "" : "s")"
+        writeToStandardError("\(files), \(Quantity.bytes(totalBytes)) → Kafka — go? [y/N] ")
+        guard let answer = readLine() else { return false }
+        return answer.lowercased().hasPrefix("y")
+    }
+
+    private func announceStop() {
+        writeToStandardError(
+            "stopping after in-flight records… (Ctrl-C again to quit now; resume with:"
+                + " forktail backfill \(pipeline.path) --job \(job))\n"
+        )
+    }
+
+    // MARK: The end
+
+    private func finish(interrupted: Bool, drained: ExitStatus) -> ExitStatus {
+        let report = fleet.report
+        let summary = BackfillSummary(
+            pipeline: pipeline.name,
+            job: job,
+            ledger: report.ledgers[0],
+            seconds: Int64((ContinuousClock.now - startTime) / .seconds(1))
+        )
+        if options.summaryAsJSON {
+            writeToStandardOutput(summary.json)
+        } else {
+            writeToStandardError(summary.text(interrupted: interrupted))
+        }
+        if drained != .success { return drained }
+        if interrupted { return .temporary }
+        if report.stoppedFiles > 0 || !summary.isWithin(options.maxErrors) { return .dataError }
+        return .success
+    }
+
+    private static func today() -> String {
+        var now = time(nil)
+        var parts = tm()
+        localtime_r(&now, &parts)
+        var text = [CChar](repeating: 0, count: 16)
+        strftime(&text, text.count, "%Y-%m-%d", &parts)
+        return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
+
+/// Draws progress: redrawn lines on a terminal, one line every ten seconds elsewhere.
+struct ProgressDisplay {
+    private var progress: BackfillProgress
+    private let style: ProgressStyle
+    private let color: Bool
+    private var drawnLines = 0
+    private var lastShown: ContinuousClock.Instant?
+
+    init(_ progress: BackfillProgress, style: ProgressStyle, color: Bool) {
+        self.progress = progress
+        self.color = color
+        self.style = style == .auto ? (Terminal.standardErrorIsCapable ? .bar : .plain) : style
+    }
+
+    mutating func show(
+        _ snapshot: BackfillProgress.Snapshot,
+        now: ContinuousClock.Instant,
+        force: Bool
+    ) {
+        let interval: Duration = style == .bar ? .milliseconds(200) : .seconds(10)
+        let last = lastShown ?? (style == .bar ? now - interval : now)
+        if lastShown == nil { lastShown = last }
+        guard force || now - last >= interval else { return }
+        progress.record(snapshot, now: now)
+        lastShown = now
+        draw()
+    }
+
+    mutating func finish(_ snapshot: BackfillProgress.Snapshot, now: ContinuousClock.Instant) {
+        progress.record(snapshot, now: now)
+        if style == .bar { draw() }
+    }
+
+    private mutating func draw() {
+        switch style {
+        case .bar:
+            let lines = progress.bar(width: Terminal.width, color: color)
+            let up = drawnLines > 0 ? "\u{1B}[\(drawnLines)A" : ""
+            writeToStandardError(up + lines.map { "\u{1B}[2K\($0)\n" }.joined())
+            drawnLines = lines.count
+        case .json: writeToStandardError(progress.json)
+        case .plain: writeToStandardError(progress.logfmt)
+        case .auto, .none: break
+        }
+    }
+}

@@ -1,0 +1,115 @@
+internal import Checkpointing
+internal import Kafka
+internal import KafkaProtocol
+internal import Logging
+internal import RecordProcessing
+
+/// What the lines of one chunk have in common.
+struct Turn {
+    let owner: UInt64
+    /// Milliseconds since 1970: the timestamp of records that have none of their own.
+    let readTime: Int64
+    let now: ContinuousClock.Instant
+    /// Records appended so far.
+    var owed = 0
+}
+
+/// What became of a record on its way into a batch.
+enum Appended {
+    case appended
+    case waits(Interruption)
+    /// It can never be sent; the text says why.
+    case refused(String)
+}
+
+extension LaneWorker {
+    /// Copies a record into the open batch of its partition.
+    func append(_ record: StagedRecord, offset: Int64, _ turn: inout Turn) -> Appended {
+        let topic = accumulator.topicIndex(record.topic)
+        switch accumulator.isReady(topic) {
+        case .ready: break
+        case .needsMetadata:
+            surroundings.engine.requestMetadata(topics: [record.topicName])
+            return .waits(.needsMetadata)
+        case .failed(let error): return .refused("topic \"\(record.topicName)\": \(error)")
+        }
+        headerSpans.removeAll(keepingCapacity: true)
+        for header in record.headers {
+            headerSpans.append(RecordHeaderSpan(name: header.name, value: header.value))
+        }
+        let result = headerSpans.withUnsafeBufferPointer { headers in
+            accumulator.append(
+                topic: topic,
+                partition: record.partition,
+                key: record.key,
+                value: record.value,
+                headers: headers,
+                timestamp: record.timestamp ?? turn.readTime,
+                owner: turn.owner,
+                position: offset,
+                now: turn.now
+            )
+        }
+        switch result {
+        case .appended:
+            turn.owed += 1
+            return .appended
+        case .bufferFull:
+            report.waitsForMemory = true
+            return .waits(.needsMemory)
+        case .tooLarge(let size, let limit):
+            return .refused("a record of \(size) bytes is over max.request.size (\(limit))")
+        case .invalidPartition:
+            return .refused(
+                "topic \"\(record.topicName)\" has no partition \(record.partition ?? -1)"
+            )
+        }
+    }
+
+    /// Enters a line's end into the books, and into the log if it failed.
+    func note(_ fate: Fate, _ source: LaneSource, at position: RecordPosition) {
+        let pipeline = source.pipelineIndex
+        switch fate {
+        case .sent:
+            report.ledgers[pipeline].read += 1
+            report.ledgers[pipeline].sent += 1
+        case .dropped(let reason):
+            report.ledgers[pipeline].read += 1
+            report.drops[pipeline][reason, default: 0] += 1
+        case .consumed: break
+        case .deadLettered(let failure): failed(.deadLettered, failure, source, at: position)
+        case .skipped(let failure): failed(.skipped, failure, source, at: position)
+        case .stopped(let failure): failed(.stopped, failure, source, at: position)
+        }
+    }
+
+    private func failed(
+        _ fate: Ledger.Failure.Fate,
+        _ failure: RecordFailure,
+        _ source: LaneSource,
+        at position: RecordPosition
+    ) {
+        let entry = Ledger.Failure(
+            kind: "\(failure.kind)",
+            fate: fate,
+            summary: failure.summary
+        )
+        report.ledgers[source.pipelineIndex].read += 1
+        let count = report.ledgers[source.pipelineIndex].failures[entry, default: 0] + 1
+        report.ledgers[source.pipelineIndex].failures[entry] = count
+        // The first of a kind, then ever fewer: the exact count stands in the books.
+        guard count & (count - 1) == 0 else { return }
+        logger.warning(
+            "a record failed",
+            metadata: [
+                "event": "record.failed",
+                "pipeline": "\(surroundings.pipelines[source.pipelineIndex].name)",
+                "file": "\(source.row.path)", "line": "\(position.line)",
+                "offset": "\(position.offset)",
+                "kind": "\(failure.kind)", "cause": "\(failure.summary)",
+                "fate": "\(fate.rawValue)",
+                "count": "\(count)",
+            ]
+        )
+    }
+}

@@ -1,0 +1,128 @@
+internal import Checkpointing
+internal import FileTailing
+internal import Kafka
+internal import Logging
+internal import RecordProcessing
+
+/// A record that Kafka refused for good, on its way to `on error`.
+struct Refusal {
+    let owner: UInt64
+    let offset: Int64
+    let topic: String
+    let error: KafkaProducerError
+}
+
+extension LaneWorker {
+    /// Takes batches that came back.
+    func settle(_ deliveries: [Delivery]) {
+        let now = ContinuousClock.now
+        for delivery in deliveries {
+            outstandingRecords -= delivery.batch.recordCount
+            accumulator.settled(delivery.batch)
+            switch delivery.result {
+            case .acknowledged: settle(delivery.batch, now: now)
+            case .failed(let error): refuse(delivery.batch, error)
+            }
+        }
+        retryRefusals()
+    }
+
+    private func settle(_ batch: ProducerBatch, now: ContinuousClock.Instant) {
+        for run in batch.runs {
+            let (id, chunk) = LaneSource.parts(of: run.owner)
+            guard let source = sources[id] else { continue }
+            report.ledgers[source.pipelineIndex].topics[batch.topic, default: 0] += Int64(run.count)
+            settle(source, chunk, count: Int(run.count), now: now)
+        }
+    }
+
+    private func settle(
+        _ source: LaneSource,
+        _ chunk: AckFrontier.ChunkID,
+        count: Int,
+        now: ContinuousClock.Instant
+    ) {
+        source.frontier.settle(chunk, count: count)
+        advance(source, now: now)
+    }
+
+    private func refuse(_ batch: ProducerBatch, _ error: KafkaProducerError) {
+        for index in 0..<batch.recordCount {
+            refusals.append(
+                Refusal(
+                    owner: batch.run(ofRecord: index).owner,
+                    offset: batch.position(ofRecord: index),
+                    topic: batch.topic,
+                    error: error
+                )
+            )
+        }
+    }
+
+    /// Hands refused records to `on error`, as far as memory and metadata allow.
+    func retryRefusals() {
+        var handled = 0
+        while handled < refusals.count, handle(refusals[handled]) { handled += 1 }
+        refusals.removeFirst(handled)
+    }
+
+    /// Whether the refusal is dealt with; if not, it is tried again later.
+    private func handle(_ refusal: Refusal) -> Bool {
+        let (id, chunk) = LaneSource.parts(of: refusal.owner)
+        guard let source = sources[id] else { return true }
+        let message = "\(refusal.error)"
+        guard let event = readEvent(of: source, at: refusal.offset) else {
+            stop(source, because: "\(message), and its line is gone", at: refusal.offset)
+            return true
+        }
+        let position = RecordPosition(
+            line: 0,
+            offset: refusal.offset,
+            readTime: wallClockMilliseconds()
+        )
+        let processor = processors[source.pipelineIndex]
+        let fate = event.withUnsafeBytes { bytes in
+            processor.fail(
+                bytes,
+                in: &source.context,
+                at: position,
+                kind: .kafka,
+                message: message
+            )
+        }
+        return close(refusal, source, chunk, fate, at: position)
+    }
+
+    private func close(
+        _ refusal: Refusal,
+        _ source: LaneSource,
+        _ chunk: AckFrontier.ChunkID,
+        _ fate: Fate,
+        at position: RecordPosition
+    ) -> Bool {
+        let staged = processors[source.pipelineIndex].staged
+        switch fate {
+        case .stopped(let failure):
+            stop(source, because: failure.message, at: refusal.offset)
+            return true
+        // A dead letter that is refused itself would come back for ever.
+        case .deadLettered where staged.contains { $0.topicName == refusal.topic }:
+            stop(source, because: "its dead letter: \(refusal.error)", at: refusal.offset)
+            return true
+        default: break
+        }
+        var turn = Turn(owner: refusal.owner, readTime: position.readTime, now: .now)
+        for record in staged {
+            switch append(record, offset: refusal.offset, &turn) {
+            case .appended: source.frontier.owe(chunk, count: 1)
+            case .waits: return false
+            case .refused(let message):
+                stop(source, because: "its dead letter: \(message)", at: refusal.offset)
+                return true
+            }
+        }
+        note(fate, source, at: position)
+        settle(source, chunk, count: 1, now: turn.now)
+        return true
+    }
+}

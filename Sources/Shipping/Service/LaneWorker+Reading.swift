@@ -1,0 +1,245 @@
+internal import Checkpointing
+internal import FileTailing
+internal import Kafka
+internal import Logging
+internal import RecordProcessing
+
+/// Why a line cannot be finished now.
+enum Interruption: Equatable {
+    case needsMemory
+    case needsMetadata
+    /// `on error stop`, or something that only a person can mend.
+    case stopped(String)
+}
+
+/// What a chunk came to.
+private struct ChunkOutcome {
+    /// Bytes of the chunk that are dealt with.
+    var consumed = 0
+    /// Kafka records that were made of them.
+    var owed = 0
+    /// Why the chunk ended before its bytes did.
+    var interruption: Interruption?
+}
+
+extension LaneWorker {
+    /// Lets a file do what it has to do, and reads at most one chunk of it.
+    func takeTurn(_ id: Int, now: ContinuousClock.Instant) -> LaneStateMachine.TurnOutcome {
+        guard let source = sources[id] else { preconditionFailure("file \(id) is not here") }
+        while let action = source.tail.nextAction(now: now) {
+            switch action {
+            case .open: open(source, now: now)
+            case .read(_, let length, let atEnd):
+                let outcome = read(source, length: length, atEnd: atEnd, now: now)
+                if let outcome { return outcome }
+            case .restart(let cause, let abandoned): restart(source, cause, abandoned: abandoned)
+            case .close: source.file = nil
+            case .finished(let abandoned):
+                finish(source, abandoned: abandoned)
+                return .ended
+            }
+        }
+        return source.tail.nextDeadline.map { .wait(until: $0) } ?? .caughtUp
+    }
+
+    private func open(_ source: LaneSource, now: ContinuousClock.Instant) {
+        do {
+            let file = try TailedFile(opening: source.row.path, expecting: source.key)
+            source.tail.opened(size: try file.status().size, now: now)
+            source.file = file
+        } catch {
+            logger.warning(
+                "a file cannot be opened",
+                metadata: [
+                    "event": "file.unreadable", "file": "\(source.row.path)", "cause": "\(error)",
+                ]
+            )
+            source.tail.openFailed(isGone: error.isGone, now: now)
+        }
+    }
+
+    private func read(
+        _ source: LaneSource,
+        length: Int,
+        atEnd: Bool,
+        now: ContinuousClock.Instant
+    ) -> LaneStateMachine.TurnOutcome? {
+        guard let file = source.file else { preconditionFailure("a closed file was to be read") }
+        let position = source.tail.position
+        let window = buffer.window(of: length + position.guardBytes.count)
+        let chunk: ChunkRead
+        do {
+            chunk = try file.read(at: position, into: window)
+        } catch {
+            logger.error(
+                "a file cannot be read",
+                metadata: [
+                    "event": "file.unreadable", "file": "\(source.row.path)", "cause": "\(error)",
+                ]
+            )
+            source.tail.readFailed(now: now)
+            return nil
+        }
+        report.currentFile = source.row.path
+        return take(chunk, of: window, source, atEnd: atEnd && chunk.reachedEnd, now: now)
+    }
+
+    private func take(
+        _ chunk: ChunkRead,
+        of window: UnsafeMutableRawBufferPointer,
+        _ source: LaneSource,
+        atEnd: Bool,
+        now: ContinuousClock.Instant
+    ) -> LaneStateMachine.TurnOutcome? {
+        var outcome = ChunkOutcome()
+        if chunk.guardHeld, chunk.bytesRead > 0 {
+            outcome = process(chunk, of: window, source, atEnd: atEnd, now: now)
+        }
+        let result = chunk.result(consumed: outcome.consumed, of: window)
+        guard let interruption = outcome.interruption else {
+            source.tail.read(result, now: now)
+            return outcome.consumed > 0 ? .more : nil
+        }
+        source.tail.paused(
+            at: TailPosition(
+                offset: result.endOffsetOfLastWholeEvent,
+                guardBytes: result.guardBytes
+            ),
+            now: now
+        )
+        switch interruption {
+        case .needsMemory: return .needsMemory
+        case .needsMetadata: return .needsMetadata
+        case .stopped(let reason):
+            stop(source, because: reason, at: result.endOffsetOfLastWholeEvent)
+            return .ended
+        }
+    }
+
+    // MARK: Processing
+
+    /// Frames and processes what was read, and opens an account for what it owes.
+    private func process(
+        _ chunk: ChunkRead,
+        of window: UnsafeMutableRawBufferPointer,
+        _ source: LaneSource,
+        atEnd: Bool,
+        now: ContinuousClock.Instant
+    ) -> ChunkOutcome {
+        let id = source.frontier.begin()
+        let bytes = chunk.bytes(of: window)
+        var turn = Turn(owner: source.owner(of: id), readTime: wallClockMilliseconds(), now: now)
+        var outcome = ChunkOutcome()
+        var framer = source.framer
+        framer.begin(chunkAt: chunk.offset)
+        while true {
+            let before = framer
+            guard let event = nextEvent(&framer, in: bytes, atEnd: atEnd, source) else { break }
+            let position = RecordPosition(
+                line: event.line,
+                offset: chunk.offset + Int64(event.range.lowerBound),
+                readTime: turn.readTime
+            )
+            let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])
+            outcome.interruption = process(content, source, at: position, &turn)
+            if outcome.interruption != nil {
+                framer = before
+                break
+            }
+            if event.isCut { report.ledgers[source.pipelineIndex].linesCut += 1 }
+        }
+        source.framer = framer
+        outcome.consumed = framer.position
+        outcome.owed = turn.owed
+        let end = Checkpoint(
+            offset: chunk.offset + Int64(framer.position),
+            line: framer.line,
+            framerState: framer.state.rawValue,
+            guardBytes: chunk.guardBytes(before: framer.position, of: window)
+        )
+        source.frontier.finish(id, end: end, owed: turn.owed)
+        advance(source, now: now)
+        return outcome
+    }
+
+    private func nextEvent(
+        _ framer: inout LineFramer,
+        in bytes: UnsafeRawBufferPointer,
+        atEnd: Bool,
+        _ source: LaneSource
+    ) -> FramedEvent? {
+        guard framer.framing == .multiline else { return framer.next(in: bytes, atEnd: atEnd) }
+        let processor = processors[source.pipelineIndex]
+        return framer.next(in: bytes, atEnd: atEnd) { processor.startsEvent($0) }
+    }
+
+    /// Runs the program over one event; a reason comes back when it must be tried again.
+    private func process(
+        _ event: UnsafeRawBufferPointer,
+        _ source: LaneSource,
+        at position: RecordPosition,
+        _ turn: inout Turn
+    ) -> Interruption? {
+        let processor = processors[source.pipelineIndex]
+        var fate = processor.process(event, in: &source.context, at: position)
+        if case .stopped(let failure) = fate { return .stopped(failure.message) }
+        switch send(processor.staged, source, position.offset, &turn) {
+        case nil: break
+        case .waits(let interruption): return interruption
+        case .refused(let message):
+            fate = processor.fail(
+                event,
+                in: &source.context,
+                at: position,
+                kind: .kafka,
+                message: message
+            )
+            if case .stopped(let failure) = fate { return .stopped(failure.message) }
+            if let reason = sendDeadLetter(processor.staged, position.offset, &turn) {
+                return reason
+            }
+            source.sendsDone = 0
+        }
+        note(fate, source, at: position)
+        return nil
+    }
+
+    private enum SendObstacle {
+        case waits(Interruption)
+        case refused(String)
+    }
+
+    /// Appends the records of one line, from the first that an earlier turn has not appended.
+    private func send(
+        _ staged: [StagedRecord],
+        _ source: LaneSource,
+        _ offset: Int64,
+        _ turn: inout Turn
+    ) -> SendObstacle? {
+        while source.sendsDone < staged.count {
+            switch append(staged[source.sendsDone], offset: offset, &turn) {
+            case .appended: source.sendsDone += 1
+            case .waits(let interruption): return .waits(interruption)
+            case .refused(let message): return .refused(message)
+            }
+        }
+        source.sendsDone = 0
+        return nil
+    }
+
+    /// Appends a record's dead letter; that one being refused as well stops the pipeline.
+    private func sendDeadLetter(
+        _ staged: [StagedRecord],
+        _ offset: Int64,
+        _ turn: inout Turn
+    ) -> Interruption? {
+        for record in staged {
+            switch append(record, offset: offset, &turn) {
+            case .appended: break
+            case .waits(let interruption): return interruption
+            case .refused(let message): return .stopped("its dead letter was refused: \(message)")
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,201 @@
+internal import Glibc
+internal import PipelineLanguage
+internal import RecordProcessing
+
+/// How diagnostics are printed.
+package enum DiagnosticFormat: String, CaseIterable, Sendable {
+    case text, gcc
+}
+
+/// Reads pipeline files, checks them, and refuses wrong ones with every error they have.
+package struct PipelineLoader {
+    /// What `forktail check` found.
+    package struct Report {
+        package var text = ""
+        package var errorCount = 0
+        package var warningCount = 0
+        package var fileCount = 0
+    }
+
+    private struct Compiled {
+        let source: SourceText
+        let plan: Plan?
+        let diagnostics: [Diagnostic]
+    }
+
+    package init() {}
+
+    /// Checks files and folders of them.
+    ///
+    /// - Throws: `ServiceError` (66) when a file cannot be read.
+    package func check(paths: [String], format: DiagnosticFormat, color: Bool) throws -> Report {
+        report(try compile(paths), format: format, color: color)
+    }
+
+    /// Loads pipelines that are free of errors.
+    ///
+    /// - Throws: `ServiceError`: 66 when a file cannot be read, 78 with all diagnostics when one
+    ///   is wrong.
+    package func load(paths: [String], color: Bool) throws -> [LoadedPipeline] {
+        let compiled = try compile(paths)
+        let report = report(compiled, format: .text, color: color)
+        guard report.errorCount == 0 else {
+            throw ServiceError(.configuration, "the pipeline does not start\n\n" + report.text)
+        }
+        let pipelines = try compiled.compactMap { compiled in
+            try compiled.plan.map { try LoadedPipeline(plan: $0) }
+        }
+        try refuseEqualNames(pipelines)
+        return pipelines
+    }
+
+    private func refuseEqualNames(_ pipelines: [LoadedPipeline]) throws {
+        var seen: [String: String] = [:]
+        for pipeline in pipelines {
+            if let other = seen.updateValue(pipeline.path, forKey: pipeline.name) {
+                throw ServiceError(
+                    .configuration,
+                    "two pipelines are called \"\(pipeline.name)\": \(other) and \(pipeline.path);"
+                        + " checkpoints go by the name, so rename one"
+                )
+            }
+        }
+    }
+
+    private func report(_ compiled: [Compiled], format: DiagnosticFormat, color: Bool) -> Report {
+        var report = Report()
+        var failedFiles = 0
+        report.fileCount = compiled.count
+        for file in compiled {
+            let errors = file.diagnostics.count { $0.severity == .error }
+            report.errorCount += errors
+            report.warningCount += file.diagnostics.count { $0.severity == .warning }
+            failedFiles += errors > 0 ? 1 : 0
+            let renderer = DiagnosticRenderer(source: file.source)
+            for diagnostic in file.diagnostics {
+                switch format {
+                case .gcc: report.text += renderer.compilerLine(diagnostic) + "\n"
+                case .text:
+                    let text = renderer.text(diagnostic)
+                    report.text += (color ? painted(text, diagnostic.severity) : text) + "\n"
+                }
+            }
+        }
+        if report.errorCount > 0 {
+            report.text += DiagnosticRenderer.summary(
+                errors: report.errorCount,
+                inFiles: failedFiles,
+                of: compiled.count
+            )
+            report.text += "\n"
+        }
+        return report
+    }
+
+    private func painted(_ text: String, _ severity: Diagnostic.Severity) -> String {
+        let color = severity == .error ? "31" : severity == .warning ? "33" : "36"
+        guard let end = text.firstIndex(of: "\n") else { return text }
+        return "\u{1B}[1;\(color)m\(text[..<end])\u{1B}[0m\(text[end...])"
+    }
+
+    // MARK: Files
+
+    private func compile(_ paths: [String]) throws -> [Compiled] {
+        try expand(paths).map { path in
+            let source = SourceText(path: path, bytes: try readFile(path))
+            let (plan, diagnostics) = PipelineCompiler.compile(source)
+            return Compiled(source: source, plan: plan, diagnostics: diagnostics)
+        }
+    }
+
+    private func expand(_ paths: [String]) throws -> [String] {
+        let files = try paths.flatMap { path -> [String] in
+            guard isDirectory(path) else { return [path] }
+            let inside = try directoryEntries(path).filter { $0.hasSuffix(".pipeline") }.sorted()
+            return inside.map { path + (path.hasSuffix("/") ? "" : "/") + $0 }
+        }
+        guard !files.isEmpty else {
+            throw ServiceError(.noInput, "no .pipeline file in \(paths.joined(separator: ", "))")
+        }
+        return files
+    }
+}
+
+/// Pipelines are written by people; one of many megabytes is a mistake.
+private let longestPipelineFile = 4 << 20
+
+/// The bytes of a whole small file.
+///
+/// - Throws: `ServiceError` (66).
+func readFile(_ path: String) throws -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+        throw ServiceError(.noInput, "\(path) cannot be opened: \(systemErrorText(errno))")
+    }
+    defer { close(descriptor) }
+    let bytes = try readAll(descriptor, limit: longestPipelineFile)
+    guard let bytes else {
+        throw ServiceError(.noInput, "\(path) is over 4 MiB: that is no pipeline file")
+    }
+    return bytes
+}
+
+/// What a descriptor gives until its end, or `nil` when that is more than `limit`.
+///
+/// - Throws: `ServiceError` (66).
+func readAll(_ descriptor: CInt, limit: Int) throws -> [UInt8]? {
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 65_536)
+    while bytes.count <= limit {
+        let count = read(descriptor, &block, block.count)
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else {
+            throw ServiceError(.noInput, "cannot read: \(systemErrorText(errno))")
+        }
+        if count == 0 { return bytes }
+        bytes.append(contentsOf: block[..<count])
+    }
+    return nil
+}
+
+private func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
+private func directoryEntries(_ path: String) throws -> [String] {
+    guard let directory = opendir(path) else {
+        throw ServiceError(.noInput, "\(path) cannot be listed: \(systemErrorText(errno))")
+    }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+        names.append(
+            withUnsafePointer(to: &entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+        )
+    }
+    return names
+}
+
+/// The name of this host, as `@host` gives it.
+func hostName() -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+}
+
+/// Every variable of this process's environment.
+func environmentVariables() -> [String: String] {
+    var variables: [String: String] = [:]
+    var entry = environ
+    while let text = entry.pointee {
+        let pair = String(cString: text)
+        if let equals = pair.firstIndex(of: "=") {
+            variables[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
+        }
+        entry += 1
+    }
+    return variables
+}

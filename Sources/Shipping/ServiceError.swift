@@ -1,0 +1,39 @@
+/// Why Forktail could not start, or had to stop.
+///
+/// `exitCode` follows sysexits, as `docs/operating.md` lists them.
+package struct ServiceError: Error, CustomStringConvertible, Sendable {
+    package let exitCode: ExitStatus
+    package let description: String
+
+    package init(_ exitCode: ExitStatus, _ description: String) {
+        self.exitCode = exitCode
+        self.description = description
+    }
+
+    package static func system(_ call: String, _ code: CInt) -> ServiceError {
+        ServiceError(.cannotCreate, "\(call) failed: \(systemErrorText(code))")
+    }
+}
+
+/// What the process says to its parent when it ends.
+package enum ExitStatus: Int32, Sendable {
+    case success = 0
+    /// A test block failed.
+    case testsFailed = 1
+    /// More records failed than the caller allows.
+    case dataError = 65
+    /// An input file cannot be opened.
+    case noInput = 66
+    /// Kafka cannot be reached.
+    case unavailable = 69
+    /// Something that must not happen, happened.
+    case software = 70
+    /// The state directory cannot be written.
+    case cannotCreate = 73
+    /// Interrupted before all was done; can be resumed.
+    case temporary = 75
+    /// The pipeline or the configuration is wrong.
+    case configuration = 78
+    /// A second Ctrl-C.
+    case interrupted = 130
+}

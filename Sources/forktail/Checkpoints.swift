@@ -1,0 +1,29 @@
+import ArgumentParser
+import Shipping
+
+struct Checkpoints: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "See how far each file has been shipped.",
+        subcommands: [List.self],
+        defaultSubcommand: List.self
+    )
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "One line for each file: pipeline, offset, line, state, path."
+        )
+
+        @OptionGroup var state: StateOptions
+
+        @Flag(help: "One JSON object a line.")
+        var json = false
+
+        func run() throws {
+            try ending {
+                let listing = try CheckpointListing(stateDirectory: state.directory)
+                writeToStandardOutput(json ? listing.json : listing.table)
+                return .success
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+public import ArgumentParser
+public import Logging
+import Shipping
+
+/// What every command takes.
+struct CommonOptions: ParsableArguments {
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: Logger.Level?
+
+    @Option(help: "text or json; without it text on a terminal, JSON elsewhere.")
+    var logFormat: LogLine.Format?
+
+    @Option(help: "auto, always or never.")
+    var color: ColorChoice = .auto
+
+    @Flag(name: .shortAndLong, help: "Only warnings and errors.")
+    var quiet = false
+
+    @Flag(name: .shortAndLong, help: "Also debug messages.")
+    var verbose = false
+
+    func makeLogger() -> Logger {
+        let fallback: Logger.Level = quiet ? .warning : verbose ? .debug : .info
+        let level =
+            logLevel ?? environment("FORKTAIL_LOG_LEVEL").flatMap { Logger.Level(rawValue: $0) }
+            ?? fallback
+        let format =
+            logFormat ?? environment("FORKTAIL_LOG_FORMAT").flatMap { LogLine.Format(rawValue: $0) }
+        var logger = Logger(label: "forktail") { _ in
+            StructuredLogHandler(level: level, format: format)
+        }
+        logger.logLevel = level
+        return logger
+    }
+}
+
+/// How a command reaches Kafka.
+struct KafkaOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("b"), .long],
+        help: "Brokers to start from, HOST:PORT[,HOST:PORT…]."
+    )
+    var bootstrapServer: String?
+
+    @Option(
+        name: [.customShort("X"), .customLong("property")],
+        help: ArgumentHelp(
+            "Any producer property, as -X linger.ms=20.",
+            valueName: "property=value"
+        )
+    )
+    var properties: [String] = []
+
+    func settings() throws -> ProducerSettings {
+        try ProducerSettings(bootstrapServers: bootstrapServer, properties: properties)
+    }
+}
+
+/// Where checkpoints live.
+struct StateOptions: ParsableArguments {
+    @Option(help: "Folder for checkpoints; also FORKTAIL_STATE_DIR.")
+    var stateDir: String?
+
+    var directory: String {
+        stateDir ?? environment("FORKTAIL_STATE_DIR") ?? defaultStateDirectory()
+    }
+}
+
+enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
+    case auto, always, never
+
+    var isOn: Bool {
+        switch self {
+        case .always: true
+        case .never: false
+        case .auto: environment("NO_COLOR") == nil && Terminal.standardErrorIsCapable
+        }
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+extension LogLine.Format: ExpressibleByArgument {}
+
+/// Runs a command's body and ends the process with the exit code of what went wrong.
+func ending(_ body: () throws -> ExitStatus) throws {
+    do {
+        let status = try body()
+        if status != .success { throw ExitCode(status.rawValue) }
+    } catch let error as ServiceError {
+        writeToStandardError("forktail: \(error.description)\n")
+        throw ExitCode(error.exitCode.rawValue)
+    }
+}

@@ -1,0 +1,38 @@
+import Glibc
+import KafkaDevBroker
+import Shipping
+
+/// The value of an environment variable.
+func environment(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }
+}
+
+/// `/var/lib/forktail` for root, a folder in the user's home otherwise.
+func defaultStateDirectory() -> String {
+    if geteuid() == 0 { return "/var/lib/forktail" }
+    return (environment("HOME") ?? ".") + "/.local/state/forktail"
+}
+
+/// The embedded broker, started and stopped from a thread that does not await.
+struct BrokerProcess {
+    private let broker: DevBroker
+
+    init(host: String, port: Int, partitions: Int) {
+        broker = DevBroker(
+            configuration: .init(host: host, port: port, defaultPartitions: partitions)
+        )
+    }
+
+    /// - Throws: `ServiceError` when the port cannot be had.
+    func start() throws -> Int {
+        do {
+            return try waiting { [broker] in try await broker.start() }
+        } catch {
+            throw ServiceError(.unavailable, "cannot listen: \(error)")
+        }
+    }
+
+    func stop() {
+        try? waiting { [broker] in await broker.stop() }
+    }
+}

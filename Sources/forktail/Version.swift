@@ -1,0 +1,12 @@
+import ArgumentParser
+import Shipping
+
+let versionText = "0.1.0"
+
+struct Version: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the version.")
+
+    func run() {
+        writeToStandardOutput("forktail \(versionText)\n")
+    }
+}

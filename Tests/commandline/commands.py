@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""What each command prints and how it ends, when all is right and when it is not.
+
+    Tests/commandline/commands.py
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+import kit
+
+GOOD = """
+from "numbers*.csv"
+
+parse csv(header: true) {
+  id:    int
+  state: string
+}
+
+drop "old" if state == "old"
+
+send {
+  topic = "numbers"
+  key   = id
+  value = json(*)
+}
+
+on error dead_letter "numbers.dead"
+
+test "a number is sent, an old one is not" {
+  input '''
+    id,state
+    7,new
+    8,old
+    x,new
+    '''
+  expect { topic = "numbers"  key = "7"  value = { id: 7, state: "new" } }
+  expect drop "old"
+  expect dead_letter
+}
+"""
+
+CSV = "id,state\n1,new\n2,old\nthree,new\n4,new\n"
+
+
+def write(folder):
+    (folder / "numbers.csv").write_text(CSV)
+    (folder / "good.pipeline").write_text(GOOD)
+    (folder / "failing.pipeline").write_text(GOOD.replace('key = "7"', 'key = "8"'))
+    wrong = GOOD.replace("key   = id", "key   = idd").replace('if state == "old"', 'if stat == "old"')
+    (folder / "wrong.pipeline").write_text(wrong)
+
+
+def check(checks, folder):
+    result = kit.forktail("check", folder / "good.pipeline")
+    checks.equal("check: a right pipeline ends with 0", result.returncode, 0)
+
+    result = kit.forktail("check", "--color", "never", folder / "wrong.pipeline")
+    text = result.stderr + result.stdout
+    checks.equal("check: a wrong pipeline ends with 78", result.returncode, 78)
+    checks.that(
+        "check: every error is there, with code, line, column, caret and help",
+        re.search(r"error\[E201\].*`idd`", text)
+        and re.search(r"error\[E201\].*`stat`", text)
+        and re.search(r"wrong\.pipeline:9:1[0-9]\n", text)
+        and re.search(r"wrong\.pipeline:13:11\n", text)
+        and text.count("^^^") >= 2
+        and "did you mean `id`?" in text
+        and "did you mean `state`?" in text,
+        text,
+    )
+    checks.that("check: says how many", "2 errors" in text, text[-200:])
+
+    result = kit.forktail("check", "--format", "gcc", folder / "wrong.pipeline")
+    text = result.stderr + result.stdout
+    checks.that(
+        "check --format gcc: one line an error",
+        result.returncode == 78 and re.search(r"wrong\.pipeline:13:11: error: ", text),
+        text,
+    )
+    result = kit.forktail("check", folder / "absent.pipeline")
+    checks.equal("check: a missing file ends with 66", result.returncode, 66)
+    result = kit.forktail(
+        *("run", folder / "wrong.pipeline", "-b", "127.0.0.1:1", "--state-dir", folder / "no-state")
+    )
+    checks.that(
+        "run: a wrong pipeline does not start (78), and leaves no state behind",
+        result.returncode == 78 and "E201" in result.stderr and not (folder / "no-state").exists(),
+        f"{result.returncode} {result.stderr[-400:]}",
+    )
+
+
+def test(checks, folder):
+    result = kit.forktail("test", folder / "good.pipeline")
+    checks.that(
+        "test: passing tests end with 0",
+        result.returncode == 0 and "1 passed, 0 failed" in result.stdout,
+        result.stdout + result.stderr,
+    )
+    result = kit.forktail("test", folder / "failing.pipeline")
+    checks.that(
+        "test: a failing one ends with 1, and says what was found",
+        result.returncode == 1
+        and "0 passed, 1 failed" in result.stdout
+        and "7" in result.stdout
+        and "8" in result.stdout,
+        f"{result.returncode} {result.stdout + result.stderr}",
+    )
+    result = kit.forktail("test", folder / "wrong.pipeline")
+    checks.equal("test: a wrong pipeline ends with 78", result.returncode, 78)
+
+
+def dry_run(checks, folder):
+    result = kit.forktail(
+        "try", folder / "good.pipeline", folder / "numbers.csv", "--format", "json"
+    )
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    checks.that(
+        "try --format json: one outcome a line, in order",
+        [row["fate"] for row in rows] == ["sent", "dropped", "dead_letter", "sent"],
+        result.stdout + result.stderr,
+    )
+    checks.that(
+        "try: a record as it would be sent",
+        rows
+        and (rows[0].get("topic"), rows[0].get("key")) == ("numbers", "1")
+        and json.loads(rows[0].get("value", "null")) == {"id": 1, "state": "new"}
+        and rows[1].get("reason") == "old"
+        and rows[2].get("line") == 4
+        and rows[2].get("offset") == CSV.index("three"),
+        rows,
+    )
+    checks.equal("try: a failed record ends with 65", result.returncode, 65)
+    text = subprocess.run(
+        [kit.FORKTAIL, "try", folder / "good.pipeline", "-", "--format", "json"],
+        input="id,state\n5,new\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    checks.that(
+        "try: reads standard input, and ends with 0 when all is sent",
+        text.returncode == 0 and json.loads(text.stdout)["key"] == "5",
+        f"{text.returncode} {text.stdout} {text.stderr}",
+    )
+    result = kit.forktail("try", folder / "good.pipeline", folder / "absent.csv")
+    checks.equal("try: a missing file ends with 66", result.returncode, 66)
+
+
+def backfill(checks, folder, bootstrap):
+    common = ("--state-dir", folder / "state", "--yes", "--progress", "none")
+    result = kit.forktail(
+        *("backfill", folder / "good.pipeline", "-b", f"127.0.0.1:{kit.free_port()}"),
+        *(*common, "--connect-timeout", "1s"),
+    )
+    checks.that(
+        "backfill: without a broker it ends with 69",
+        result.returncode == 69,
+        f"{result.returncode} {result.stderr[-400:]}",
+    )
+    result = kit.forktail(
+        "backfill", folder / "good.pipeline", folder / "absent.csv", "-b", bootstrap, *common
+    )
+    checks.equal("backfill: a missing file ends with 66", result.returncode, 66)
+
+    arguments = ("backfill", folder / "good.pipeline", "-b", bootstrap, *common, "--job", "one")
+    result = kit.forktail(*arguments, "--json")
+    checks.that(
+        "backfill: failed records beyond --max-errors end with 65",
+        result.returncode == 65,
+        f"{result.returncode} {result.stderr[-400:]}",
+    )
+    summary = json.loads(result.stdout or "{}")
+    checks.that(
+        "backfill --json: the books balance",
+        (summary.get("read"), summary.get("sent"), summary.get("dead_lettered")) == (4, 2, 1)
+        and summary.get("dropped") == {"old": 1}
+        and summary.get("topics") == {"numbers": 2, "numbers.dead": 1},
+        result.stdout,
+    )
+    result = kit.forktail(*arguments, "--max-errors", "1")
+    checks.that(
+        "backfill: a job that is done sends nothing again",
+        result.returncode == 0 and count(bootstrap) == 3,
+        f"{result.returncode} {count(bootstrap)} {result.stderr[-400:]}",
+    )
+    result = kit.forktail(*arguments, "--max-errors", "1", "--restart")
+    checks.that(
+        "backfill --restart: sends all again, and says what it did",
+        result.returncode == 0 and count(bootstrap) == 6 and "4 records read" in result.stderr,
+        f"{result.returncode} {count(bootstrap)} {result.stderr[-400:]}",
+    )
+
+
+def count(bootstrap):
+    return sum(1 for _ in kit.read(bootstrap, ["numbers", "numbers.dead"]))
+
+
+def backfill_goes_on(checks, folder, bootstrap):
+    """SIGTERM in the middle of a backfill, and the same job again: nothing lost."""
+    lines = 400_000
+    big = folder / "numbers-big.csv"
+    big.write_text("id,state\n" + "".join(f"{n},{'new' * 30}\n" for n in range(lines)))
+    (folder / "big.pipeline").write_text(GOOD.replace('"numbers"', '"big"'))
+    arguments = [
+        *(kit.FORKTAIL, "backfill", folder / "big.pipeline", big, "-b", bootstrap),
+        *("--state-dir", folder / "state", "--yes", "--progress", "none", "--job", "big"),
+        *("-X", "batch.size=4096", "-X", "max.in.flight.requests.per.connection=1"),
+    ]
+    process = subprocess.Popen([str(part) for part in arguments], stderr=subprocess.PIPE)
+    time.sleep(0.5)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    if process.returncode == 0:
+        print("     (the backfill was done before the signal came)")
+    else:
+        checks.that("backfill: SIGTERM ends it with 75", process.returncode == 75, errors[-400:])
+    result = kit.forktail(*arguments[1:])
+    seen = {message.key() for message in kit.read(bootstrap, ["big"])}
+    checks.that(
+        "backfill: the same job goes on to the end, with nothing lost",
+        result.returncode == 0 and len(seen) == lines,
+        f"{result.returncode} {len(seen)} {result.stderr[-400:]}",
+    )
+
+
+def the_rest(checks, folder):
+    result = kit.forktail("version")
+    checks.that("version", re.fullmatch(r"forktail \d+\.\d+\.\d+\S*\n", result.stdout), result.stdout)
+    checks.equal("no such command ends with 64", kit.forktail("fly").returncode, 64)
+    result = kit.forktail(
+        *("run", folder / "good.pipeline", "-b", "127.0.0.1:1", "-X", "linger.sm=5"),
+        *("--state-dir", folder / "state"),
+    )
+    checks.that(
+        "an unknown producer property ends with 78, and the nearest name",
+        result.returncode == 78 and "linger.ms" in result.stderr,
+        f"{result.returncode} {result.stderr[-300:]}",
+    )
+
+
+def main():
+    checks = kit.Checks()
+    with kit.temporary_folder("commands") as folder:
+        write(folder)
+        for body in (check, test, dry_run, the_rest):
+            with checks.group(body.__name__):
+                body(checks, folder)
+        with kit.broker("forktail") as bootstrap:
+            for body in (backfill, backfill_goes_on):
+                with checks.group(body.__name__):
+                    body(checks, folder, bootstrap)
+    checks.finish()
+
+
+if __name__ == "__main__":
+    main()

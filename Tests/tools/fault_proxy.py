@@ -1,0 +1,183 @@
+"""A proxy between a Kafka client and a one-node broker that loses answers, cuts and stalls.
+
+It reads frames, so a fault hits a whole answer, and it names itself as the broker in Metadata
+answers, so clients stay on it.
+
+    with FaultProxy(bootstrap) as proxy:
+        proxy.lose_answers(PRODUCE, 3)
+"""
+
+import asyncio
+import struct
+import threading
+import time
+from collections import Counter, deque
+
+PRODUCE = 0
+METADATA = 3
+
+
+class FaultProxy:
+    def __init__(self, upstream):
+        host, port = upstream.rsplit(":", 1)
+        self._upstream = (host, int(port))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._open = set()
+        self._to_lose = Counter()
+        self._is_refusing = False
+        self.requests = Counter()
+        self.lost = Counter()
+        self.cuts = 0
+
+    def __enter__(self):
+        self._thread.start()
+        self._call(self._listen())
+        return self
+
+    def __exit__(self, *_):
+        self._call(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    # MARK: Faults
+
+    def lose_answers(self, api, count):
+        """The next answers of this kind are not passed on: the connection is cut instead."""
+        self._loop.call_soon_threadsafe(self._to_lose.update, {api: count})
+
+    def cut(self):
+        """Closes every connection, in the middle of what it carries."""
+        self._call(self._cut())
+
+    def hold(self):
+        """Nothing passes from now on, in either direction."""
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def release(self):
+        """What was held goes on its way."""
+        self._loop.call_soon_threadsafe(self._flowing.set)
+
+    def stall(self, seconds):
+        """Nothing passes for a while."""
+        self.hold()
+        time.sleep(seconds)
+        self.release()
+
+    def refuse(self, seconds):
+        """Cuts, and for a while closes every new connection at once."""
+        self._call(self._refuse(seconds))
+
+    # MARK: On the loop
+
+    def _call(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+
+    async def _listen(self):
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.bootstrap = f"127.0.0.1:{self.port}"
+
+    async def _close(self):
+        self._server.close()
+        await self._cut()
+        await asyncio.sleep(0.05)
+
+    async def _cut(self):
+        self.cuts += len(self._open)
+        for writers in list(self._open):
+            for writer in writers:
+                writer.transport.abort()
+
+    async def _refuse(self, seconds):
+        self._is_refusing = True
+        await self._cut()
+        await asyncio.sleep(seconds)
+        self._is_refusing = False
+
+    async def _accept(self, client_reader, client_writer):
+        if self._is_refusing:
+            client_writer.transport.abort()
+            return
+        try:
+            broker_reader, broker_writer = await asyncio.open_connection(*self._upstream)
+        except OSError:
+            client_writer.transport.abort()
+            return
+        writers = (client_writer, broker_writer)
+        self._open.add(writers)
+        asked = deque()
+        flows = [
+            asyncio.ensure_future(self._pass_requests(client_reader, broker_writer, asked)),
+            asyncio.ensure_future(self._pass_answers(broker_reader, client_writer, asked)),
+        ]
+        await asyncio.wait(flows, return_when=asyncio.FIRST_COMPLETED)
+        for flow in flows:
+            flow.cancel()
+        await asyncio.gather(*flows, return_exceptions=True)
+        self._open.discard(writers)
+        for writer in writers:
+            writer.transport.abort()
+
+    async def _pass_requests(self, reader, writer, asked):
+        while True:
+            frame = await self._frame(reader)
+            api, version = struct.unpack_from(">hh", frame, 4)
+            self.requests[api] += 1
+            asked.append((api, version))
+            writer.write(frame)
+            await writer.drain()
+
+    async def _pass_answers(self, reader, writer, asked):
+        while True:
+            frame = await self._frame(reader)
+            # A broker answers one connection's requests in their order.
+            api, version = asked.popleft()
+            if self._to_lose[api] > 0:
+                self._to_lose[api] -= 1
+                self.lost[api] += 1
+                return
+            if api == METADATA:
+                frame = with_port(frame, version, self.port)
+            writer.write(frame)
+            await writer.drain()
+
+    async def _frame(self, reader):
+        size = await reader.readexactly(4)
+        body = await reader.readexactly(struct.unpack(">i", size)[0])
+        await self._flowing.wait()
+        return size + body
+
+
+def with_port(frame, version, port):
+    """A Metadata answer in which each broker has this port."""
+    answer = bytearray(frame)
+    is_flexible = version >= 9
+    at = 8 + is_flexible + (4 if version >= 3 else 0)
+    count, at = _length(answer, at, is_flexible, 4)
+    for _ in range(count):
+        size, at = _length(answer, at + 4, is_flexible, 2)
+        at += size
+        struct.pack_into(">i", answer, at, port)
+        at += 4
+        if version >= 1:
+            size, at = _length(answer, at, is_flexible, 2)
+            at += max(0, size)
+        if is_flexible:
+            at += 1  # No broker here puts tagged fields into it.
+    return bytes(answer)
+
+
+def _length(data, at, is_flexible, width):
+    """A length and where it ends: a fixed integer, or a variable one that is one too large."""
+    if not is_flexible:
+        return int.from_bytes(data[at : at + width], "big", signed=True), at + width
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 0x80:
+            return value - 1, at
