@@ -78,7 +78,7 @@ let package = Package(
         tests("CheckpointingTests", ["Checkpointing"]),
         tests("FileTailingTests", ["FileTailing"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
-        tests("RecordProcessingTests", ["RecordProcessing"]),
+        tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage"]),
         tests("ShippingTests", ["Shipping", logging]),
     ]
 )

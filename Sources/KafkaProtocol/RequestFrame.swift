@@ -58,7 +58,10 @@ extension KafkaRequest {
         return writer.finish()
     }
 
-    /// Reads a request's body, up to the end of `body`.
+    /// Reads a request's body.
+    ///
+    /// Bytes behind it are passed over, as Kafka's broker does: librdkafka 2.16 sends three zeros
+    /// too many when it asks for the metadata of all topics.
     package init(body: ByteBuffer, version: Int16) throws {
         guard Self.versions.contains(version) else {
             throw ProtocolError.unsupportedVersion(
@@ -68,7 +71,6 @@ extension KafkaRequest {
         }
         var reader = MessageReader(body, isFlexible: Self.isFlexible(version))
         try self.init(from: &reader, version: version)
-        try reader.finish()
     }
 
     /// An answer as it goes to the socket: length, header, body, in pieces around the batches.

@@ -349,6 +349,9 @@ package final class RecordProcessor {
         for (slot, column) in program.columns.enumerated() {
             record.slots[slot].value = try convert(json: record.slots[slot].json, column)
         }
+        for slot in program.columns.count..<record.slots.count {
+            if let json = record.slots[slot].json { record.slots[slot].value = scalar(json) }
+        }
     }
 
     private func parseCSV(

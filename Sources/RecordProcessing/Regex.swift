@@ -112,8 +112,8 @@ package final class RegexMatcher {
         let start = vector[2 * number]
         let end = vector[2 * number + 1]
         // `\K` in a look-ahead can end a match before it starts (pcre2api).
-        guard start != .max, end != .max, start <= end else { return nil }
-        return Int(start)..<Int(end)
+        // A group that took no part is PCRE2_UNSET: all bits set, which is -1 here.
+        return start >= 0 && start <= end ? start..<end : nil
     }
 }
 

@@ -21,6 +21,7 @@ struct RimRuleTests {
         #expect(breaksRule("internal import NIOPosix"))
         #expect(breaksRule("        let answer = try await connection.send(request)"))
         #expect(breaksRule("    let now = ContinuousClock.now"))
+        #expect(breaksRule("    machine.changed(now: .now)"))
         #expect(!breaksRule("/// Callers await the result."))
         #expect(!breaksRule("import NIOCore"))
     }
@@ -55,7 +56,8 @@ struct RimRuleTests {
         if let position = words.firstIndex(of: "import"), position + 1 < words.count {
             return Self.outsideImports.contains(String(words[position + 1]))
         }
-        return words.contains("await") || code.contains("Clock.now") || words.contains(".now")
+        let clocks = ["Clock.now", ": .now", "(.now", "= .now"]
+        return words.contains("await") || clocks.contains { code.contains($0) }
     }
 
     private func commentStart(in line: String) -> String.Index {

@@ -117,6 +117,15 @@ package final class CheckpointStore: Sendable {
         }
     }
 
+    /// Folds the write-ahead log into the database, so that the one file is all there is to copy.
+    ///
+    /// Not needed for safety: the log is read at the next start.
+    package func foldLog() throws(CheckpointError) {
+        try connection.withLock { connection throws(CheckpointError) in
+            try connection.run("PRAGMA wal_checkpoint(TRUNCATE)")
+        }
+    }
+
     private func inTransaction<Result: Sendable>(
         _ body: (SQLiteConnection) throws(CheckpointError) -> Result
     ) throws(CheckpointError) -> Result {

@@ -119,6 +119,7 @@ struct Fleet: Sendable {
             }
         }
         surroundings.engine.stop()
+        try? surroundings.store.foldLog()
         return status
     }
 

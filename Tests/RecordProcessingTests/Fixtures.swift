@@ -1,0 +1,64 @@
+import PipelineLanguage
+import Testing
+
+@testable import RecordProcessing
+
+/// A pipeline that runs over lines given as text, and what came of them as text.
+final class Bench {
+    let processor: RecordProcessor
+    var file = FileContext(path: "/var/log/app/a.log", inode: 7, modified: 0, header: nil)
+    private var line: Int64 = 0
+
+    init(_ pipeline: String, environment: [String: String] = [:]) throws {
+        let source = SourceText(path: "fixture.pipeline", text: pipeline)
+        let (plan, diagnostics) = PipelineCompiler.compile(source)
+        let text = DiagnosticRenderer(source: source).text(diagnostics)
+        let program = try Program(
+            plan: try #require(plan, "\(text)"),
+            host: "web-1",
+            environment: environment
+        )
+        processor = RecordProcessor(program: program)
+    }
+
+    /// A pipeline that sends one expression as the value.
+    static func value(
+        _ expression: String,
+        parse: String = "parse json",
+        policy: String = "on error dead_letter \"dead\""
+    ) throws -> Bench {
+        try Bench(
+            """
+            from "*.log"
+            \(parse)
+            send {
+              topic = "t"
+              value = \(expression)
+            }
+            \(policy)
+            """
+        )
+    }
+
+    /// What a line ends as: a value, `drop: …`, `dead: …`, `skip: …`, `stop: …` or `consumed`.
+    func run(_ text: String) -> String { run(Array(text.utf8)) }
+
+    func run(_ bytes: [UInt8]) -> String {
+        line += 1
+        return bytes.withUnsafeBytes { event in
+            let position = RecordPosition(line: line, offset: line * 100, readTime: 1_000)
+            switch processor.process(event, in: &file, at: position) {
+            case .sent: return processor.staged.map(payload).joined(separator: " | ")
+            case .dropped(let reason): return "drop: \(processor.program.dropReasons[reason])"
+            case .consumed: return "consumed"
+            case .deadLettered(let failure): return "dead: \(failure.message)"
+            case .skipped(let failure): return "skip: \(failure.message)"
+            case .stopped(let failure): return "stop: \(failure.message)"
+            }
+        }
+    }
+
+    private func payload(_ record: StagedRecord) -> String {
+        record.value.map { String(decoding: $0, as: UTF8.self) } ?? "(tombstone)"
+    }
+}
