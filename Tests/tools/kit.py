@@ -318,22 +318,24 @@ def stored_codecs(bootstrap, topic, partition):
 
 def _fetch(connection, topic, partition, offset):
     name = topic.encode()
-    body = struct.pack(">iiiibi", -1, 200, 1, 8 << 20, 0, 1)
+    # Version 10: brokers give zstd batches to no older one.
+    body = struct.pack(">iiiibiii", -1, 200, 1, 8 << 20, 0, 0, -1, 1)
     body += struct.pack(">h", len(name)) + name
-    body += struct.pack(">iiqi", 1, partition, offset, 8 << 20)
-    request = struct.pack(">hhih", 1, 4, 7, 4) + b"test" + body
+    body += struct.pack(">iiiqqi", 1, partition, -1, offset, -1, 8 << 20)
+    body += struct.pack(">i", 0)
+    request = struct.pack(">hhih", 1, 10, 7, 4) + b"test" + body
     connection.sendall(struct.pack(">i", len(request)) + request)
     answer = _receive(connection, struct.unpack(">i", _receive(connection, 4))[0])
-    # After correlation and throttle time comes the topic; at the end of a log some brokers leave
-    # it out.
-    (topics,) = struct.unpack_from(">i", answer, 8)
+    # After correlation, throttle time, error and session comes the topic; at the end of a log some
+    # brokers leave it out.
+    (topics,) = struct.unpack_from(">i", answer, 14)
     if topics < 1:
         return b""
-    at = 12 + 2 + len(name) + 4 + 4
+    at = 18 + 2 + len(name) + 4 + 4
     (error,) = struct.unpack_from(">h", answer, at)
     if error != 0:
         raise Failure(f"fetch of {topic} [{partition}]: error {error}")
-    at += 2 + 8 + 8
+    at += 2 + 8 + 8 + 8
     (aborted,) = struct.unpack_from(">i", answer, at)
     at += 4 + max(0, aborted) * 16
     (size,) = struct.unpack_from(">i", answer, at)
