@@ -15,8 +15,10 @@ extension RecordProcessor {
             guard let number = parseInt(text) else { throw mismatch(column, text, "an int") }
             return .int(number)
         case .decimal:
-            guard isDecimal(text) else { throw mismatch(column, text, "a decimal") }
-            return .decimal(text)
+            guard let digits = decimalDigits(text) else {
+                throw mismatch(column, text, "a decimal")
+            }
+            return .decimal(digits)
         case .float:
             guard let number = parseDouble(text) else { throw mismatch(column, text, "a float") }
             return .float(number)
@@ -85,6 +87,21 @@ extension RecordProcessor {
         let short = String(decoding: text.prefix(80), as: UTF8.self)
         let line = String(short.map { $0.isNewline ? " " : $0 })
         return text.count > 80 ? line + "…" : line
+    }
+
+    /// The digits of a number as JSON can take them: without a `+` and zeros in front.
+    func decimalDigits(_ text: Text) -> Text? {
+        if isDecimal(text) { return text }
+        var rest = text[...]
+        let isNegative = rest.first == UInt8(ascii: "-")
+        if isNegative || rest.first == UInt8(ascii: "+") { rest = rest.dropFirst() }
+        let zeros = rest.prefix { $0 == UInt8(ascii: "0") }.count
+        let first = zeros < rest.count ? rest[rest.startIndex + zeros] : 0
+        let isDigit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
+        rest = rest.dropFirst(isDigit ? zeros : max(0, zeros - 1))
+        if rest.first == UInt8(ascii: ".") { return nil }
+        let digits = scratch.copy((isNegative ? [UInt8(ascii: "-")] : []) + Array(rest))
+        return isDecimal(digits) ? digits : nil
     }
 
     private func isStructure(_ byte: UInt8) -> Bool {

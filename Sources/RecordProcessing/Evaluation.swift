@@ -123,8 +123,9 @@ extension RecordProcessor {
     func meta(_ meta: Meta) -> Value {
         switch meta {
         case .host: .string(program.host)
-        case .path: .string(path)
-        case .file: .string(fileName)
+        // Copied: the record is read when the file's name may have changed.
+        case .path: .string(scratch.copy(path))
+        case .file: .string(scratch.copy(fileName))
         case .line: .int(position.line)
         case .offset: .int(position.offset)
         case .raw: .bytes(raw)

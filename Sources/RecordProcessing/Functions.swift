@@ -100,7 +100,7 @@ extension RecordProcessor {
 
     private func decimal(_ value: Value) throws(EvaluationError) -> Value {
         let text = try text(of: plain(value))
-        if isDecimal(text) { return .decimal(text) }
+        if let digits = decimalDigits(text) { return .decimal(digits) }
         throw EvaluationError("\"\(shown(text))\" is not a decimal")
     }
 

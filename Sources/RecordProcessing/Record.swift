@@ -4,6 +4,8 @@ struct Record {
         var value = Value.missing
         /// The JSON text of the field, as long as nothing has written to it.
         var json: Text?
+        /// The text that a time was read from, likewise: a time is sent as it was written.
+        var source: Text?
         var isRemoved = false
     }
 
@@ -139,6 +141,8 @@ extension RecordProcessor {
         let field = record.slots[slot]
         if let json = field.json {
             append(.json(json), named: program.slotNames[slot], to: &object)
+        } else if let source = field.source {
+            append(.string(source), named: program.slotNames[slot], to: &object)
         } else if !field.isRemoved {
             append(field.value, named: program.slotNames[slot], to: &object)
         }

@@ -307,7 +307,7 @@ package final class RecordProcessor {
         add("dlq.version", program.version)
         add("dlq.kind", scratch.copy(failure.kind.rawValue))
         add("dlq.message", scratch.copy(failure.message))
-        add("dlq.path", path)
+        add("dlq.path", scratch.copy(path))
         add("dlq.offset", scratch.copy("\(position.offset)"))
         add("dlq.line", scratch.copy("\(position.line)"))
         add("dlq.host", try text(of: meta(.host)))
@@ -382,7 +382,7 @@ package final class RecordProcessor {
         }
         for (slot, column) in program.columns.enumerated() {
             let cell = text(of: csvCells[layout.cells[slot]])
-            record.slots[slot].value = try convert(text: cell, column, emptyIsMissing: true)
+            try fill(slot, column, from: cell, emptyIsMissing: true)
         }
         if program.plan.isUntyped { addUntypedCells(layout) }
         return true
@@ -453,7 +453,7 @@ package final class RecordProcessor {
         for (slot, column) in program.columns.enumerated() {
             let range = matcher.group(program.groups[slot])
             let text = range.map { Text(rebasing: event[$0]) }
-            record.slots[slot].value = try convert(text: text, column, emptyIsMissing: false)
+            try fill(slot, column, from: text, emptyIsMissing: false)
         }
     }
 
@@ -463,9 +463,19 @@ package final class RecordProcessor {
             throw EvaluationError("not a combined log line: \(error)", kind: .parse)
         }
         for (slot, column) in program.columns.enumerated() {
-            let text = fields.text(slot)
-            record.slots[slot].value = try convert(text: text, column, emptyIsMissing: false)
+            try fill(slot, column, from: fields.text(slot), emptyIsMissing: false)
         }
+    }
+
+    private func fill(
+        _ slot: Int,
+        _ column: CompiledColumn,
+        from text: Text?,
+        emptyIsMissing: Bool
+    ) throws(EvaluationError) {
+        let value = try convert(text: text, column, emptyIsMissing: emptyIsMissing)
+        record.slots[slot].value = value
+        if case .time = value { record.slots[slot].source = text }
     }
 }
 

@@ -8,6 +8,8 @@ final class Bench {
     let processor: RecordProcessor
     var file = FileContext(path: "/var/log/app/a.log", inode: 7, modified: 0, header: nil)
     private var line: Int64 = 0
+    /// The last line; what is staged points into it.
+    private var event = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
 
     init(_ pipeline: String, environment: [String: String] = [:]) throws {
         let source = SourceText(path: "fixture.pipeline", text: pipeline)
@@ -45,17 +47,23 @@ final class Bench {
 
     func run(_ bytes: [UInt8]) -> String {
         line += 1
-        return bytes.withUnsafeBytes { event in
-            let position = RecordPosition(line: line, offset: line * 100, readTime: 1_000)
-            switch processor.process(event, in: &file, at: position) {
-            case .sent: return processor.staged.map(payload).joined(separator: " | ")
-            case .dropped(let reason): return "drop: \(processor.program.dropReasons[reason])"
-            case .consumed: return "consumed"
-            case .deadLettered(let failure): return "dead: \(failure.message)"
-            case .skipped(let failure): return "skip: \(failure.message)"
-            case .stopped(let failure): return "stop: \(failure.message)"
-            }
+        event.deallocate()
+        event = .allocate(byteCount: max(1, bytes.count), alignment: 1)
+        event.copyBytes(from: bytes)
+        let text = UnsafeRawBufferPointer(rebasing: event[..<bytes.count])
+        let position = RecordPosition(line: line, offset: line * 100, readTime: 1_000)
+        switch processor.process(text, in: &file, at: position) {
+        case .sent: return processor.staged.map(payload).joined(separator: " | ")
+        case .dropped(let reason): return "drop: \(processor.program.dropReasons[reason])"
+        case .consumed: return "consumed"
+        case .deadLettered(let failure): return "dead: \(failure.message)"
+        case .skipped(let failure): return "skip: \(failure.message)"
+        case .stopped(let failure): return "stop: \(failure.message)"
         }
+    }
+
+    deinit {
+        event.deallocate()
     }
 
     private func payload(_ record: StagedRecord) -> String {

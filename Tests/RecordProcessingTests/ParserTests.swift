@@ -85,6 +85,33 @@ struct CSVParsingTests {
         #expect(bench.run("1,\"a\"b,1") == "dead: not CSV: there is text behind a closing quote")
     }
 
+    @Test(arguments: [
+        ("+40.920", "40.920"), ("-072.6370", "-72.6370"), ("000", "0"), ("00.5", "0.5"),
+        ("1e3", "1e3"), ("-0", "-0"),
+    ])
+    func `a decimal keeps its digits, in a form that JSON has`(cell: String, number: String) throws
+    {
+        let bench = try Bench.value("json(*)", parse: "parse csv {\n n: decimal\n}")
+        #expect(bench.run(cell) == "{\"n\":\(number)}")
+    }
+
+    @Test(arguments: ["", "+", "-", ".5", "5.", "1.2.3", "0x1", "1 ", "++1", "NaN", "-.5"])
+    func `what is no decimal is refused`(cell: String) throws {
+        let bench = try Bench.value("json(*)", parse: "parse csv {\n n: decimal\n}")
+        #expect(bench.run(cell).hasPrefix("dead: "))
+    }
+
+    @Test func `a time is sent as it was written, unless a step writes to it`() throws {
+        let parse = "parse csv {\n at: time('%d.%m.%Y', zone: \"UTC\")\n}"
+        #expect(
+            try Bench.value("json(*)", parse: parse).run("24.11.2026") == #"{"at":"24.11.2026"}"#
+        )
+        #expect(
+            try Bench.value("json({ at })", parse: parse).run("24.11.2026")
+                == #"{"at":"2026-11-24T00:00:00Z"}"#
+        )
+    }
+
     @Test func `a header without a declared column fails`() throws {
         let bench = try Bench.value("json(*)", parse: typed)
         let outcome = bench.run("id,note")
@@ -138,7 +165,7 @@ struct NginxParsingTests {
             #"192.0.2.7 - bob [24/Nov/2026:08:00:00 +0100] "GET /a b HTTP/1.1" 200 - "-" "x \"y\"""#
         #expect(
             try run(line) == #"""
-                {"remote_addr":"192.0.2.7","remote_user":"bob","time":"2026-11-24T07:00:00Z","method":"GET","path":"/a b","protocol":"HTTP/1.1","status":200,"bytes":0,"referer":null,"user_agent":"x \\\"y\\\""}
+                {"remote_addr":"192.0.2.7","remote_user":"bob","time":"24/Nov/2026:08:00:00 +0100","method":"GET","path":"/a b","protocol":"HTTP/1.1","status":200,"bytes":0,"referer":null,"user_agent":"x \\\"y\\\""}
                 """#
         )
     }

@@ -29,6 +29,16 @@ Wanted = namedtuple("Wanted", "topic key timestamp headers value")
 START = datetime(2026, 11, 23, 10, 0, 0, tzinfo=timezone.utc)
 
 
+def moment_of(text):
+    """The time that a text of one of the inputs stands for."""
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ"):
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
+        except ValueError:
+            pass
+    return datetime.strptime(text, "%d/%b/%Y:%H:%M:%S %z")
+
+
 def milliseconds(moment):
     return round(moment.timestamp() * 1000)
 
@@ -287,7 +297,7 @@ def value_difference(found, wanted):
     # How a time is spelled in JSON is not what is tested here, only which time it is.
     for name, moment in wanted.items():
         if isinstance(moment, datetime) and isinstance(value.get(name), str):
-            value[name] = datetime.fromisoformat(value[name].replace("Z", "+00:00"))
+            value[name] = moment_of(value[name])
             if value[name].tzinfo is None:
                 value[name] = value[name].replace(tzinfo=timezone.utc)
     return None if value == wanted else f"value {value}, not {wanted}"
