@@ -34,6 +34,9 @@ package enum AppendResult: Sendable, Equatable {
 /// It belongs to one thread. A record becomes bytes once, here, in the buffer that goes on the wire;
 /// a batch that is full, or has lingered, is compressed and checksummed here too.
 package final class RecordAccumulator {
+    // Safe: one thread has it, and no function hands a property out while it is being changed. The
+    // run-time check of that costs as much as copying the record.
+
     /// A batch that takes records.
     private final class OpenBatch {
         let id: Int
@@ -41,8 +44,8 @@ package final class RecordAccumulator {
         let partition: Int32
         let createdAt: ContinuousClock.Instant
         let charge: Int
-        var builder: RecordBatchBuilder
-        var positions = RecordPositions()
+        @exclusivity(unchecked) var builder: RecordBatchBuilder
+        @exclusivity(unchecked) var positions = RecordPositions()
 
         init(
             id: Int,
@@ -78,19 +81,19 @@ package final class RecordAccumulator {
     private let configuration: KafkaProducerConfiguration
     private let pool: BufferPool
     private let taker: BufferPool.Taker
-    private var generator: SeededGenerator
-    private var topics: [Topic] = []
-    private var topicsByHash: [UInt64: [Int]] = [:]
-    private var lastTopic = -1
+    @exclusivity(unchecked) private var generator: SeededGenerator
+    @exclusivity(unchecked) private var topics: [Topic] = []
+    @exclusivity(unchecked) private var topicsByHash: [UInt64: [Int]] = [:]
+    @exclusivity(unchecked) private var lastTopic = -1
     /// Batches that take records, the oldest first.
-    private var open: CircularBuffer<OpenBatch> = []
+    @exclusivity(unchecked) private var open: CircularBuffer<OpenBatch> = []
     /// Batches that take no more records.
-    private var closed: CircularBuffer<OpenBatch> = []
-    private var lastBatchID = 0
+    @exclusivity(unchecked) private var closed: CircularBuffer<OpenBatch> = []
+    @exclusivity(unchecked) private var lastBatchID = 0
     /// Open batches up to this one do not wait for their linger.
-    private var flushedID = 0
+    @exclusivity(unchecked) private var flushedID = 0
     /// Where compressed bytes go; the batch's own buffer takes its place afterwards.
-    private var scratch: ByteBuffer?
+    @exclusivity(unchecked) private var scratch: ByteBuffer?
     private let compressor: Compressor?
 
     /// Makes an accumulator over a pool it may share; `onMemory` is called, from any thread, when a

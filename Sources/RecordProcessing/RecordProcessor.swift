@@ -106,27 +106,30 @@ struct CSVLayout: Sendable {
 
 /// Runs a program over one line after another; belongs to one thread.
 package final class RecordProcessor {
+    // Safe: one thread has it, and no property is handed out while it is being changed. The run-time
+    // check of that costs more than the line's work.
+
     package let program: Program
     /// What the last line became.
-    package private(set) var staged: [StagedRecord] = []
+    @exclusivity(unchecked) package private(set) var staged: [StagedRecord] = []
 
     let scratch = Scratch()
     let matcher = RegexMatcher()
-    var record = Record()
-    var locals: [Value] = []
+    @exclusivity(unchecked) var record = Record()
+    @exclusivity(unchecked) var locals: [Value] = []
     var now: Int64 = 0
-    var position = RecordPosition(line: 0, offset: 0, readTime: 0)
-    var raw = Text(start: nil, count: 0)
-    var path = Text(start: nil, count: 0)
-    var fileName = Text(start: nil, count: 0)
-    var inode: UInt64 = 0
-    var modified: Int64 = 0
-    var failure: RecordFailure?
+    @exclusivity(unchecked) var position = RecordPosition(line: 0, offset: 0, readTime: 0)
+    @exclusivity(unchecked) var raw = Text(start: nil, count: 0)
+    @exclusivity(unchecked) var path = Text(start: nil, count: 0)
+    @exclusivity(unchecked) var fileName = Text(start: nil, count: 0)
+    @exclusivity(unchecked) var inode: UInt64 = 0
+    @exclusivity(unchecked) var modified: Int64 = 0
+    @exclusivity(unchecked) var failure: RecordFailure?
     /// Set by a test's `given`.
-    var given: [Meta: Value] = [:]
-    private var jsonMembers: [JSONMember] = []
-    private var csvCells: [CSVCell] = []
-    var writer = JSONWriter()
+    @exclusivity(unchecked) var given: [Meta: Value] = [:]
+    @exclusivity(unchecked) private var jsonMembers: [JSONMember] = []
+    @exclusivity(unchecked) private var csvCells: [CSVCell] = []
+    @exclusivity(unchecked) var writer = JSONWriter()
 
     package init(program: Program) {
         self.program = program

@@ -2,11 +2,13 @@
 ///
 /// Spans stay where they are until `reset()`, however much is added.
 final class Scratch {
+    // Safe: one processor has it, and each function ends before the next begins.
+
     private static let blockSize = 64 * 1024
 
-    private var blocks: [UnsafeMutableRawBufferPointer] = []
-    private var current = 0
-    private var used = 0
+    @exclusivity(unchecked) private var blocks: [UnsafeMutableRawBufferPointer] = []
+    @exclusivity(unchecked) private var current = 0
+    @exclusivity(unchecked) private var used = 0
 
     deinit {
         for block in blocks { block.deallocate() }

@@ -4,19 +4,22 @@ internal import RecordProcessing
 
 /// One file on its way through a lane.
 final class LaneSource {
+    // Safe: its lane's thread alone has it, and nothing of it is handed out while it is changed but
+    // `context`, which only the processor sees meanwhile.
+
     let id: Int
     let pipelineIndex: Int
     let endsAtEndOfFile: Bool
     let key: FileKey
-    var tail: TailStateMachine
-    var framer: LineFramer
-    var file: TailedFile?
-    var frontier = AckFrontier()
-    var context: FileContext
+    @exclusivity(unchecked) var tail: TailStateMachine
+    @exclusivity(unchecked) var framer: LineFramer
+    @exclusivity(unchecked) var file: TailedFile?
+    @exclusivity(unchecked) var frontier = AckFrontier()
+    @exclusivity(unchecked) var context: FileContext
     /// What the checkpoint database says of the file; its checkpoint is the frontier's.
-    var row: FileCheckpoint
+    @exclusivity(unchecked) var row: FileCheckpoint
     /// Sends of the next line that a turn without memory has made already.
-    var sendsDone = 0
+    @exclusivity(unchecked) var sendsDone = 0
     /// Nothing more is read, for a person has to mend something.
     var isStopped = false
     /// The file left its globs or lost its name; it is over when it is read and settled.

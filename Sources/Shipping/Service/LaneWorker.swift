@@ -9,22 +9,24 @@ internal import RecordProcessing
 ///
 /// Nothing here is shared with another thread; `Lane` is its face to them.
 final class LaneWorker {
+    // Safe: its thread alone has it, and nothing of it is handed out while it is being changed.
+
     let lane: Lane
     let surroundings: LaneSurroundings
     let logger: Logger
     let accumulator: RecordAccumulator
-    var machine = LaneStateMachine()
-    var sources: [Int: LaneSource] = [:]
-    var processors: [RecordProcessor] = []
-    var report = LaneReport()
+    @exclusivity(unchecked) var machine = LaneStateMachine()
+    @exclusivity(unchecked) var sources: [Int: LaneSource] = [:]
+    @exclusivity(unchecked) var processors: [RecordProcessor] = []
+    @exclusivity(unchecked) var report = LaneReport()
     let buffer: ReadBuffer
     /// The headers of the record that is being appended, in memory that is used again.
-    var headerSpans: [RecordHeaderSpan] = []
+    @exclusivity(unchecked) var headerSpans: [RecordHeaderSpan] = []
     /// Records handed to the producer that have not come back; a batch may come back in parts.
-    var outstandingRecords = 0
-    var refusals: [Refusal] = []
+    @exclusivity(unchecked) var outstandingRecords = 0
+    @exclusivity(unchecked) var refusals: [Refusal] = []
     /// Files whose checkpoint moved since it was last written.
-    var moved: Set<Int> = []
+    @exclusivity(unchecked) var moved: Set<Int> = []
     private var ending: Ending?
 
     private enum Ending { case draining, aborted }
