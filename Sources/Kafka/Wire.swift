@@ -47,13 +47,25 @@ enum Wire {
         asked: Int16,
         configuration: KafkaProducerConfiguration
     ) throws -> VersionsAnswer {
-        let answer = try ApiVersionsRequest.response(from: try body(of: frame), version: asked)
+        let body = try body(of: frame)
+        let answer: ApiVersionsResponse
+        do {
+            answer = try ApiVersionsRequest.response(from: body, version: asked)
+        } catch  where asked > 0 && isRefusal(body) {
+            // What follows the refusal is in nobody's format (librdkafka's mock cluster): every
+            // broker knows version 0.
+            return .retry(0)
+        }
         if answer.errorCode == .unsupportedVersion {
             let offered = answer.versions(of: .apiVersions)
             return .retry(min(asked - 1, max(0, offered?.upperBound ?? 0)))
         }
         guard answer.errorCode == .none else { return .refused("ApiVersions: \(answer.errorCode)") }
         return choose(from: answer, configuration)
+    }
+
+    private static func isRefusal(_ body: ByteBuffer) -> Bool {
+        body.getInteger(at: body.readerIndex) == KafkaError.unsupportedVersion.rawValue
     }
 
     private static func choose(
