@@ -88,13 +88,12 @@ extension KafkaRequest {
         return writer.finish()
     }
 
-    /// Reads an answer whose correlation id has been read from `body` already, up to its end.
+    /// Reads an answer whose correlation id has been read from `body` already.
     package static func response(from body: ByteBuffer, version: Int16) throws -> Response {
         var reader = MessageReader(body, isFlexible: Self.isFlexible(version))
         if self.hasTagsInResponseHeader { try reader.skipTags() }
-        let response = try Response(from: &reader, version: version)
-        try reader.finish()
-        return response
+        // Bytes behind it are passed over, as Kafka's own client does.
+        return try Response(from: &reader, version: version)
     }
 
     /// A client that asks for versions cannot know yet which header the broker can write.
