@@ -36,7 +36,7 @@ static const int apiCount = sizeof apis / sizeof *apis;
 static int port = 0;
 static int partitions = 1;
 static _Atomic int64_t nextProducerID = 1000;
-static _Atomic int64_t connections, requests, batches, compressed, records, bytes;
+static _Atomic int64_t connections, requests, batches, records, compressed_records, bytes;
 
 typedef struct {
     uint8_t *data;
@@ -263,8 +263,8 @@ static void countRecords(Reader *reader, int64_t size) {
         int64_t batch = 12 + (int64_t)int32At(header + 8);
         if (header[16] != 2 || batch < (int64_t)sizeof header || batch > size) giveUp(reader);
         batches++;
-        if (header[22] & 7) compressed++;
         records += int32At(header + 57);
+        if (header[22] & 7) compressed_records += int32At(header + 57);
         skip(reader, batch - (int64_t)sizeof header);
         size -= batch;
     }
@@ -379,10 +379,10 @@ static void *serve(void *argument) {
 // MARK: The process
 
 static void report(void) {
-    printf("{\"connections\":%lld,\"requests\":%lld,\"batches\":%lld,\"compressed_batches\":%lld,"
-           "\"records\":%lld,\"bytes\":%lld}\n",
-           (long long)connections, (long long)requests, (long long)batches, (long long)compressed,
-           (long long)records, (long long)bytes);
+    printf("{\"connections\":%lld,\"requests\":%lld,\"batches\":%lld,\"records\":%lld,"
+           "\"compressed_records\":%lld,\"bytes\":%lld}\n",
+           (long long)connections, (long long)requests, (long long)batches, (long long)records,
+           (long long)compressed_records, (long long)bytes);
     fflush(stdout);
 }
 
