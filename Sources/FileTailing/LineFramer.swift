@@ -32,6 +32,14 @@ package struct LineFramer: Sendable {
         case multiline
     }
 
+    /// What becomes of an event that is longer than the limit.
+    package enum LongLines: Equatable, Sendable {
+        /// Its first bytes are an event, flagged as cut.
+        case cut
+        /// It is passed over, and counted.
+        case skip
+    }
+
     /// What the bytes at the framer's place mean; kept with a checkpoint.
     package enum State: Int64, Sendable {
         /// The file's head: a byte-order mark and a run of NULs may stand here.
@@ -42,28 +50,39 @@ package struct LineFramer: Sendable {
         case skippingLine = 2
         /// The lines of a multi-line event that was cut.
         case skippingEvent = 3
+        /// The rest of a CSV record that was cut, outside quotes.
+        case skippingRecord = 4
+        /// The rest of a CSV record that was cut, inside quotes.
+        case skippingQuoted = 5
     }
 
     package let framing: Framing
-    /// Bytes of an event that are kept; a longer one is cut.
+    /// Bytes of an event that are kept; a longer one is cut or skipped.
     package let maxLine: Int
+    package let longLines: LongLines
     package let keepEmpty: Bool
     package private(set) var state: State
     /// Lines of the file before ``position``.
     package private(set) var line: Int64
     /// Bytes of the buffer that are framed or skipped.
     package private(set) var position = 0
+    /// Events that were longer than the limit and passed over.
+    package private(set) var skippedCount: Int64 = 0
     private var isFileStart = false
+    /// Bytes of the record being skipped since its quote opened.
+    private var quotedCount = 0
 
     package init(
         framing: Framing,
         maxLine: Int,
+        longLines: LongLines = .cut,
         keepEmpty: Bool = false,
         state: State = .head,
         line: Int64 = 0
     ) {
         self.framing = framing
         self.maxLine = max(maxLine, 1)
+        self.longLines = longLines
         self.keepEmpty = keepEmpty
         self.state = state
         self.line = line
@@ -99,7 +118,24 @@ package struct LineFramer: Sendable {
         atEnd: Bool,
         startsEvent: (UnsafeRawBufferPointer) -> Bool
     ) -> FramedEvent? {
-        guard state == .event || reachesEvent(in: buffer, atEnd, startsEvent) else { return nil }
+        while state == .event || reachesEvent(in: buffer, atEnd, startsEvent) {
+            guard let event = nextEvent(in: buffer, atEnd, startsEvent) else { return nil }
+            if event.isCut, longLines == .skip {
+                skippedCount += 1
+            } else if keepEmpty || !event.range.isEmpty {
+                return event
+            }
+        }
+        return nil
+    }
+
+    @inline(__always)
+    private mutating func nextEvent(
+        in buffer: UnsafeRawBufferPointer,
+        _ atEnd: Bool,
+        _ startsEvent: (UnsafeRawBufferPointer) -> Bool
+    ) -> FramedEvent? {
+        guard position < buffer.count else { return nil }
         switch framing {
         case .lines: return nextLine(in: buffer, atEnd)
         case .csv(let separator, let quote): return nextRecord(in: buffer, atEnd, separator, quote)
@@ -115,15 +151,11 @@ extension LineFramer {
         in buffer: UnsafeRawBufferPointer,
         _ atEnd: Bool
     ) -> FramedEvent? {
-        while position < buffer.count {
-            let start = position
-            guard let newline = buffer.firstIndex(of: newlineByte, from: start) else {
-                return unterminated(in: buffer, atEnd)
-            }
-            let event = take(start..<newline, of: buffer, end: newline + 1, lines: 1)
-            if keepEmpty || !event.range.isEmpty { return event }
+        let start = position
+        guard let newline = buffer.firstIndex(of: newlineByte, from: start) else {
+            return unterminated(in: buffer, atEnd)
         }
-        return nil
+        return take(start..<newline, of: buffer, end: newline + 1, lines: 1)
     }
 
     private mutating func unterminated(
@@ -131,8 +163,9 @@ extension LineFramer {
         _ atEnd: Bool
     ) -> FramedEvent? {
         let start = position
-        guard start < buffer.count else { return nil }
-        if exceedsLimit(buffer.count - start) { return cut(from: start, in: buffer) }
+        if exceedsLimit(buffer.count - start) {
+            return cut(in: buffer, end: start + maxLine, lines: 1, leaving: .skippingLine)
+        }
         guard atEnd else { return nil }
         position = buffer.count
         return event(start..<buffer.count, of: buffer, lines: 1)
@@ -163,11 +196,17 @@ extension LineFramer {
         return FramedEvent(range: kept, end: position, line: first, lineCount: lines, isCut: isCut)
     }
 
-    /// Cuts a line whose end is not in the buffer; the rest of it is skipped as it comes.
-    private mutating func cut(from start: Int, in buffer: UnsafeRawBufferPointer) -> FramedEvent {
-        position = start + maxLine
-        state = .skippingLine
-        return event(start..<buffer.count, of: buffer, lines: 1)
+    /// Cuts an event whose end is not in the buffer; the rest of it is skipped as it comes.
+    private mutating func cut(
+        in buffer: UnsafeRawBufferPointer,
+        end: Int,
+        lines: Int,
+        leaving state: State
+    ) -> FramedEvent {
+        let start = position
+        position = end
+        self.state = state
+        return event(start..<buffer.count, of: buffer, lines: lines)
     }
 
     // Two more than the limit: a line of just the limit may still end in "\r\n".
@@ -188,120 +227,209 @@ extension LineFramer {
 // MARK: - CSV
 
 extension LineFramer {
+    /// Limits after which a skipped field is no field but a quote that nobody closes.
+    private static let quotedLimit = 16
+
     private mutating func nextRecord(
         in buffer: UnsafeRawBufferPointer,
         _ atEnd: Bool,
         _ separator: UInt8,
         _ quote: UInt8
     ) -> FramedEvent? {
-        while position < buffer.count {
-            let start = position
-            let scan = RecordScan(buffer: buffer, separator: separator, quote: quote)
-            guard let newline = scan.end(from: start) else {
-                return unclosedRecord(in: buffer, atEnd)
-            }
+        let start = position
+        let scan = RecordScan(buffer: buffer, atEnd: atEnd, separator: separator, quote: quote)
+        switch scan.end(from: start, inside: .fieldStart) {
+        case .newline(let newline):
             let lines = 1 + buffer[start..<newline].newlineCount
-            let event = take(start..<newline, of: buffer, end: newline + 1, lines: lines)
-            if keepEmpty || !event.range.isEmpty { return event }
+            return take(start..<newline, of: buffer, end: newline + 1, lines: lines)
+        case .unquoted where atEnd:
+            let lines = 1 + buffer[start...].newlineCount
+            return take(start..<buffer.count, of: buffer, end: buffer.count, lines: lines)
+        case .unquoted(let end):
+            return unfinishedRecord(in: buffer, atEnd, end, .skippingRecord)
+        case .quoted(let end):
+            return unfinishedRecord(in: buffer, atEnd, end, .skippingQuoted)
         }
-        return nil
+    }
+
+    private mutating func unfinishedRecord(
+        in buffer: UnsafeRawBufferPointer,
+        _ atEnd: Bool,
+        _ end: Int,
+        _ rest: State
+    ) -> FramedEvent? {
+        guard atEnd || exceedsLimit(buffer.count - position) else { return nil }
+        if atEnd || mayBeStrayQuote(in: buffer, rest) { return nextLine(in: buffer, atEnd) }
+        quotedCount = 0
+        let lines = 1 + buffer[position..<end].newlineCount
+        return cut(in: buffer, end: end, lines: lines, leaving: rest)
     }
 
     // A quote that nobody closes must not swallow the file: its first line stands for itself,
     // fails in the parser, and reading goes on with the next.
-    private mutating func unclosedRecord(
+    private func mayBeStrayQuote(in buffer: UnsafeRawBufferPointer, _ rest: State) -> Bool {
+        longLines == .cut && rest == .skippingQuoted
+            && buffer.firstIndex(of: newlineByte, from: position) != nil
+    }
+
+    /// Passes the rest of a record that was cut; true when the next one is reached.
+    private mutating func skipsRecord(
         in buffer: UnsafeRawBufferPointer,
-        _ atEnd: Bool
-    ) -> FramedEvent? {
-        guard atEnd || exceedsLimit(buffer.count - position) else { return nil }
-        return nextLine(in: buffer, atEnd)
+        _ atEnd: Bool,
+        _ separator: UInt8,
+        _ quote: UInt8
+    ) -> Bool {
+        let start = position
+        let scan = RecordScan(buffer: buffer, atEnd: atEnd, separator: separator, quote: quote)
+        let place: RecordScan.Place = state == .skippingQuoted ? .quotes : .field
+        switch scan.end(from: start, inside: place) {
+        case .newline(let newline):
+            line &+= Int64(buffer[start..<newline].newlineCount)
+            position = newline + 1
+            state = .event
+            return true
+        case .unquoted(let end):
+            position = end
+            state = .skippingRecord
+            quotedCount = 0
+        case .quoted(let end):
+            position = end
+            quotedCount += end - start
+            let isStray = quotedCount / Self.quotedLimit > maxLine
+            state = isStray ? .skippingLine : .skippingQuoted
+        }
+        line &+= Int64(buffer[start..<position].newlineCount)
+        return false
     }
 }
 
 /// Where a CSV record ends.
 private struct RecordScan {
+    /// What the first byte of a scan stands in.
+    enum Place {
+        case fieldStart, field, quotes
+    }
+
+    enum End {
+        /// The newline that ends the record stands here.
+        case newline(Int)
+        /// It is not in the buffer; scanning goes on here, inside an unquoted field.
+        case unquoted(Int)
+        /// It is not in the buffer; scanning goes on here, inside quotes.
+        case quoted(Int)
+    }
+
     let buffer: UnsafeRawBufferPointer
+    let atEnd: Bool
     let separator: UInt8
     let quote: UInt8
 
-    /// The index of the newline that ends the record, if it is there.
-    func end(from start: Int) -> Int? {
-        guard var newline = buffer.firstIndex(of: newlineByte, from: start) else { return nil }
+    func end(from start: Int, inside first: Place) -> End {
         var place = start
-        while let found = buffer.firstIndex(of: quote, from: place, to: newline) {
+        if first == .quotes {
+            switch closingQuote(from: start) {
+            case .found(let closing): place = closing + 1
+            case .missing(let end): return .quoted(end)
+            }
+        }
+        var newline = buffer.firstIndex(of: newlineByte, from: place)
+        while let found = buffer.firstIndex(of: quote, from: place, to: newline ?? buffer.count) {
             place = found + 1
             // A quote inside an unquoted field is a character like any other.
-            guard found == start || buffer[found - 1] == separator else { continue }
-            guard let closing = closingQuote(from: place) else { return nil }
-            place = closing + 1
-            if place <= newline { continue }
-            guard let next = buffer.firstIndex(of: newlineByte, from: place) else { return nil }
-            newline = next
+            let opens = found == start ? first == .fieldStart : buffer[found - 1] == separator
+            guard opens else { continue }
+            switch closingQuote(from: place) {
+            case .found(let closing): place = closing + 1
+            case .missing(let end): return .quoted(end)
+            }
+            if let end = newline, place <= end { continue }
+            newline = buffer.firstIndex(of: newlineByte, from: place)
         }
-        return newline
+        return newline.map { .newline($0) } ?? unfinished
     }
 
-    private func closingQuote(from start: Int) -> Int? {
+    private enum ClosingQuote {
+        case found(Int)
+        /// Looking for it goes on here.
+        case missing(Int)
+    }
+
+    // What a last quote or separator means, the byte behind it says: it is looked at again.
+    private func closingQuote(from start: Int) -> ClosingQuote {
         var place = start
         while let found = buffer.firstIndex(of: quote, from: place) {
-            guard found + 1 < buffer.count, buffer[found + 1] == quote else { return found }
+            guard found + 1 < buffer.count else { return atEnd ? .found(found) : .missing(found) }
+            guard buffer[found + 1] == quote else { return .found(found) }
             place = found + 2
         }
-        return nil
+        return .missing(buffer.count)
+    }
+
+    private var unfinished: End {
+        .unquoted(buffer.last == separator && !atEnd ? buffer.count - 1 : buffer.count)
     }
 }
 
 // MARK: - Multi-line events
 
 extension LineFramer {
+    /// The lines from ``position`` up to the next one that starts an event.
     private mutating func nextGroup(
         in buffer: UnsafeRawBufferPointer,
         _ atEnd: Bool,
         _ startsEvent: (UnsafeRawBufferPointer) -> Bool
     ) -> FramedEvent? {
-        while position < buffer.count {
-            guard let group = group(in: buffer, atEnd, startsEvent) else {
-                return unfinishedGroup(in: buffer)
-            }
-            let range = position..<group.contentEnd
-            let event = take(range, of: buffer, end: group.end, lines: group.lines)
-            if keepEmpty || !event.range.isEmpty { return event }
-        }
-        return nil
-    }
-
-    private typealias Group = (contentEnd: Int, end: Int, lines: Int)
-
-    /// The lines from ``position`` up to the next one that starts an event.
-    private func group(
-        in buffer: UnsafeRawBufferPointer,
-        _ atEnd: Bool,
-        _ startsEvent: (UnsafeRawBufferPointer) -> Bool
-    ) -> Group? {
+        let start = position
         var lines = 0
-        var place = position
-        while place < buffer.count {
-            let newline = buffer.firstIndex(of: newlineByte, from: place)
-            if newline == nil, !atEnd { return nil }
-            let end = newline ?? buffer.count
-            if lines > 0, startsEvent(buffer.line(place..<end)) {
-                return (contentEnd: place - 1, end: place, lines: lines)
+        var place = start
+        while let found = line(from: place, in: buffer, atEnd) {
+            if lines > 0, startsEvent(found.text) {
+                return take(start..<(place - 1), of: buffer, end: place, lines: lines)
             }
             lines += 1
-            guard newline != nil else { return (contentEnd: end, end: end, lines: lines) }
-            place = end + 1
+            if !found.isWhole, !atEnd {
+                return cut(in: buffer, end: buffer.count, lines: lines, leaving: .skippingLine)
+            }
+            if found.contentEnd - start > maxLine {
+                return cut(in: buffer, end: found.end, lines: lines, leaving: .skippingEvent)
+            }
+            place = found.end
         }
-        return atEnd ? (contentEnd: place - 1, end: place, lines: lines) : nil
+        guard atEnd else { return nil }
+        let end = buffer[place - 1] == newlineByte ? place - 1 : place
+        return take(start..<end, of: buffer, end: place, lines: lines)
     }
 
-    private mutating func unfinishedGroup(in buffer: UnsafeRawBufferPointer) -> FramedEvent? {
-        let start = position
-        guard exceedsLimit(buffer.count - start) else { return nil }
-        let lines = 1 + buffer[start..<(start + maxLine)].newlineCount
-        position = start + maxLine
-        let isLineEdge = buffer[position - 1] == newlineByte
-        state = isLineEdge ? .skippingEvent : .skippingLine
-        return event(start..<buffer.count, of: buffer, lines: isLineEdge ? lines - 1 : lines)
+    private struct Line {
+        /// What is asked whether it starts an event: no more than the limit of it.
+        let text: UnsafeRawBufferPointer
+        /// Where it ends, without its carriage return and newline.
+        let contentEnd: Int
+        /// Where the next one begins.
+        let end: Int
+        /// Whether its newline is there.
+        let isWhole: Bool
+    }
+
+    /// The line at `start`, if enough of it is there to know what it is.
+    private func line(
+        from start: Int,
+        in buffer: UnsafeRawBufferPointer,
+        _ atEnd: Bool
+    ) -> Line? {
+        guard start < buffer.count else { return nil }
+        let newline = buffer.firstIndex(of: newlineByte, from: start)
+        if newline == nil, !atEnd, !exceedsLimit(buffer.count - start) { return nil }
+        let end = newline ?? buffer.count
+        let hasReturn = end > start && buffer[end - 1] == carriageReturn
+        let contentEnd = hasReturn ? end - 1 : end
+        let text = buffer[start..<min(contentEnd, start + maxLine)]
+        return Line(
+            text: UnsafeRawBufferPointer(rebasing: text),
+            contentEnd: contentEnd,
+            end: newline.map { $0 + 1 } ?? end,
+            isWhole: newline != nil
+        )
     }
 }
 
@@ -314,10 +442,19 @@ extension LineFramer {
         _ atEnd: Bool,
         _ startsEvent: (UnsafeRawBufferPointer) -> Bool
     ) -> Bool {
-        if state == .head { return passesHead(of: buffer, atEnd) }
-        if state == .skippingLine, !skipsLine(in: buffer) { return false }
-        if state == .skippingEvent { return skipsEvent(in: buffer, atEnd, startsEvent) }
-        return true
+        switch state {
+        case .event: return true
+        case .head: return passesHead(of: buffer, atEnd)
+        case .skippingRecord, .skippingQuoted:
+            guard case .csv(let separator, let quote) = framing else {
+                return skipsLine(in: buffer)
+            }
+            return skipsRecord(in: buffer, atEnd, separator, quote)
+        case .skippingLine:
+            guard skipsLine(in: buffer) else { return false }
+            return state == .event || skipsEvent(in: buffer, atEnd, startsEvent)
+        case .skippingEvent: return skipsEvent(in: buffer, atEnd, startsEvent)
+        }
     }
 
     private mutating func passesHead(of buffer: UnsafeRawBufferPointer, _ atEnd: Bool) -> Bool {
@@ -353,26 +490,18 @@ extension LineFramer {
         _ atEnd: Bool,
         _ startsEvent: (UnsafeRawBufferPointer) -> Bool
     ) -> Bool {
-        while position < buffer.count {
-            let newline = buffer.firstIndex(of: newlineByte, from: position)
-            if newline == nil, !atEnd { return skipsLongLine(in: buffer) }
-            let end = newline ?? buffer.count
-            if startsEvent(buffer.line(position..<end)) {
+        while let found = line(from: position, in: buffer, atEnd) {
+            if startsEvent(found.text) {
                 state = .event
                 return true
             }
             line &+= 1
-            position = min(end + 1, buffer.count)
+            position = found.end
+            if !found.isWhole, !atEnd {
+                state = .skippingLine
+                return false
+            }
         }
-        return false
-    }
-
-    // A line without an end in sight starts no event that could be recognised any more.
-    private mutating func skipsLongLine(in buffer: UnsafeRawBufferPointer) -> Bool {
-        guard exceedsLimit(buffer.count - position) else { return false }
-        line &+= 1
-        position = buffer.count
-        state = .skippingLine
         return false
     }
 }
@@ -394,13 +523,6 @@ extension UnsafeRawBufferPointer {
     @inline(__always)
     fileprivate func firstIndex(of byte: UInt8, from start: Int) -> Int? {
         firstIndex(of: byte, from: start, to: count)
-    }
-
-    /// A line as a buffer of its own, without the carriage return that may end it.
-    fileprivate func line(_ range: Range<Int>) -> UnsafeRawBufferPointer {
-        let hasReturn = !range.isEmpty && self[range.upperBound - 1] == carriageReturn
-        let end = hasReturn ? range.upperBound - 1 : range.upperBound
-        return UnsafeRawBufferPointer(rebasing: self[range.lowerBound..<end])
     }
 }
 

@@ -32,6 +32,7 @@ package struct LoadedPipeline: Sendable {
         LineFramer(
             framing: framing,
             maxLine: plan.input.maxLine,
+            longLines: plan.input.longLines == .skip ? .skip : .cut,
             keepEmpty: plan.input.keepsEmptyLines,
             state: state,
             line: line
@@ -47,11 +48,15 @@ package struct LoadedPipeline: Sendable {
         }
     }
 
-    /// Bytes that one event takes at most.
-    var longestEvent: Int { plan.input.maxLine }
+    /// Bytes that must be there at most to know an event and its end.
+    ///
+    /// A multi-line event ends with a line that may be as long again.
+    var longestEvent: Int {
+        program.framing == .multiline ? 2 * plan.input.maxLine + 2 : plan.input.maxLine
+    }
 
     func tailConfiguration(endsAtEndOfFile: Bool) -> TailStateMachine.Configuration {
-        var configuration = TailStateMachine.Configuration(maxLine: plan.input.maxLine)
+        var configuration = TailStateMachine.Configuration(maxLine: longestEvent)
         if !endsAtEndOfFile { configuration.settle = plan.input.settle ?? .zero }
         return configuration
     }

@@ -182,6 +182,124 @@ extension LineFramerTests {
     }
 }
 
+// MARK: - Skipped instead of cut
+
+extension LineFramerTests {
+    @Test func `a line over the limit is passed over and counted`() {
+        var framer = LineFramer(framing: .lines, maxLine: 4, longLines: .skip)
+        let events = framer.events(of: "1234\r\n12345\nx\n")
+        #expect(events.map(\.range) == [0..<4, 12..<13])
+        #expect(events.map(\.line) == [1, 3])
+        #expect(framer.skippedCount == 1)
+    }
+
+    @Test func `a line without end is passed over as it comes, also after a restart`() {
+        var framer = LineFramer(framing: .lines, maxLine: 4, longLines: .skip)
+        #expect(framer.events(of: "123456").isEmpty)
+        #expect(framer.position == 6)
+        #expect(framer.skippedCount == 1)
+        var resumed = framer.resumed()
+        let events = resumed.events(of: "78\nab\n", at: 6)
+        #expect(events.map(\.range) == [3..<5])
+        #expect(events.map(\.line) == [2])
+        #expect(resumed.skippedCount == 0)
+    }
+
+    @Test func `a framer that is copied gives a skipped line back too`() {
+        let framer = LineFramer(framing: .lines, maxLine: 4, longLines: .skip)
+        for _ in 0..<2 {
+            var copy = framer
+            #expect(copy.events(of: "12345\nx\n").count == 1)
+            #expect(copy.skippedCount == 1)
+        }
+    }
+
+    @Test func `a record over the limit is passed over to its true end, in chunks of any size`() {
+        let text = Array("1,\"a\nb,\"\"\n\"\"\",\"c\nd\",e\n2,f\n".utf8)
+        for length in 1...text.count {
+            var framer = LineFramer(
+                framing: .csv(separator: 0x2C, quote: 0x22),
+                maxLine: 5,
+                longLines: .skip
+            )
+            var events: [FramedEvent] = []
+            var places: [Int] = []
+            var offset = 0
+            var end = 0
+            while end < text.count {
+                end = min(max(end, offset) + length, text.count)
+                let new = framer.events(of: Array(text[offset..<end]), at: Int64(offset))
+                places += new.map { $0.range.lowerBound + offset }
+                events += new
+                offset += framer.position
+                framer = framer.resumed()
+            }
+            #expect(places == [22], "\(length)")
+            #expect(events.map(\.line) == [5], "\(length)")
+            #expect(offset == text.count)
+        }
+    }
+
+    @Test func `a quote that nobody closes is given up after many limits`() {
+        var framer = LineFramer(
+            framing: .csv(separator: 0x2C, quote: 0x22),
+            maxLine: 4,
+            longLines: .skip
+        )
+        _ = framer.events(of: "\"12345")
+        #expect(framer.state == .skippingQuoted)
+        #expect(framer.events(of: String(repeating: "x\n", count: 40), at: 6).isEmpty)
+        #expect(framer.events(of: "y\nz\n", at: 86).map(\.range) == [2..<3])
+        #expect(framer.line == 42)
+    }
+
+    @Test func `lines over the limit together are passed over up to the next start`() {
+        var framer = LineFramer(framing: .multiline, maxLine: 8, longLines: .skip)
+        let text = "> a\nbbbb\nc\nd\n> e\n> f\n"
+        let events = framer.events(of: text, startsEvent: isStart)
+        #expect(events.map(\.range) == [13..<16])
+        #expect(events.map(\.line) == [5])
+        #expect(framer.skippedCount == 1)
+    }
+}
+
+// MARK: - The limit in records and groups
+
+extension LineFramerTests {
+    @Test func `a record whose quotes are closed is cut, and its rest skipped to its true end`() {
+        var framer = LineFramer(framing: .csv(separator: 0x2C, quote: 0x22), maxLine: 8)
+        let events = framer.events(of: "\"a\nb\",12345")
+        #expect(events.map(\.isCut) == [true])
+        #expect(events.map(\.range) == [0..<8])
+        #expect(framer.state == .skippingRecord)
+        var resumed = framer.resumed()
+        let rest = resumed.events(of: ",\"c\nd\"\ne,f\n", at: 12)
+        #expect(rest.map(\.range) == [7..<10])
+        #expect(rest.map(\.line) == [4])
+    }
+
+    @Test func `the last record may end without a newline and hold one`() {
+        #expect(csv("a\nb,\"c\nd\"", atEnd: true) == ["a", "b,\"c\nd\""])
+        #expect(csv("a\nb,\"c\nd\",e", atEnd: true) == ["a", "b,\"c\nd\",e"])
+    }
+
+    @Test func `a group of just the limit is whole, though half a line follows it`() {
+        var framer = LineFramer(framing: .multiline, maxLine: 8)
+        #expect(framer.events(of: "> a\nbbbb\n> ccccc", startsEvent: isStart).isEmpty)
+        let events = framer.events(of: "> a\nbbbb\n> cccccc\n> d\n", startsEvent: isStart)
+        #expect(events.map(\.isCut) == [false, false])
+        #expect(events.map(\.lineCount) == [2, 1])
+    }
+
+    @Test func `a line without end starts an event if its head does`() {
+        var framer = LineFramer(framing: .multiline, maxLine: 4)
+        var events = framer.events(of: "> a\n> bbbbbbb", startsEvent: isStart)
+        #expect(events.map(\.isCut) == [false, true])
+        events = framer.events(of: "bb\nc\n> d\n> e\n", at: 13, startsEvent: isStart)
+        #expect(events.map(\.line) == [4])
+    }
+}
+
 // MARK: - Against a splitter with no thought of speed
 
 extension LineFramerTests {
@@ -301,6 +419,17 @@ private func groups(_ text: String, maxLine: Int = 100, atEnd: Bool = false) -> 
 }
 
 extension LineFramer {
+    /// What a restart makes of it from a checkpoint.
+    fileprivate func resumed() -> LineFramer {
+        LineFramer(
+            framing: framing,
+            maxLine: maxLine,
+            longLines: longLines,
+            state: state,
+            line: line
+        )
+    }
+
     fileprivate mutating func events(
         of text: String,
         at offset: Int64 = 0,
