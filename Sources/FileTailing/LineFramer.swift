@@ -28,8 +28,38 @@ package struct LineFramer: Sendable {
         case lines
         /// RFC 4180: a quoted field may hold newlines.
         case csv(separator: UInt8, quote: UInt8)
-        /// Lines are joined to the last one that starts an event.
-        case multiline
+        /// Lines travel together, as what is asked of each of them says.
+        case multiline(Multiline)
+    }
+
+    /// What a line that matches means.
+    package enum Multiline: Equatable, Sendable {
+        /// It begins an event.
+        case startsWith
+        /// It ends the event.
+        case endsWith
+        /// It joins the event above it.
+        case continuesWith
+        /// The next line joins it.
+        case continuedBy
+
+        /// Whether a line begins an event, wherever the one above it ends.
+        fileprivate func begins(_ matches: Bool) -> Bool {
+            switch self {
+            case .startsWith: matches
+            case .continuesWith: !matches
+            case .endsWith, .continuedBy: false
+            }
+        }
+
+        /// Whether a line ends its event, whatever comes next.
+        fileprivate func ends(_ matches: Bool) -> Bool {
+            switch self {
+            case .endsWith: matches
+            case .continuedBy: !matches
+            case .startsWith, .continuesWith: false
+            }
+        }
     }
 
     /// What becomes of an event that is longer than the limit.
@@ -54,6 +84,8 @@ package struct LineFramer: Sendable {
         case skippingRecord = 4
         /// The rest of a CSV record that was cut, inside quotes.
         case skippingQuoted = 5
+        /// The rest of the line that ends a multi-line event that was cut.
+        case skippingLastLine = 6
     }
 
     package let framing: Framing
@@ -106,20 +138,21 @@ package struct LineFramer: Sendable {
     /// With `atEnd`, what is left is an event even without a newline. An event longer than the
     /// limit is returned cut, as soon as that many bytes and two more are in the buffer.
     package mutating func next(in buffer: UnsafeRawBufferPointer, atEnd: Bool) -> FramedEvent? {
-        next(in: buffer, atEnd: atEnd) { _ in true }
+        next(in: buffer, atEnd: atEnd) { _ in false }
     }
 
-    /// The next whole event, where `startsEvent` says of a line whether it begins one.
+    /// The next whole event, where `matches` says of a line whether the pattern fits it.
     ///
-    /// Only multi-line framing asks. The last event of a file is whole when another starts, or
-    /// `atEnd`; to end it after a pause, give the buffer up to its last newline and `atEnd`.
+    /// Only multi-line framing asks. Where lines say how an event begins, the last one of a file
+    /// is whole when another begins, or `atEnd`; to end it after a pause, give the buffer up to
+    /// its last newline and `atEnd`.
     package mutating func next(
         in buffer: UnsafeRawBufferPointer,
         atEnd: Bool,
-        startsEvent: (UnsafeRawBufferPointer) -> Bool
+        matches: (UnsafeRawBufferPointer) -> Bool
     ) -> FramedEvent? {
-        while state == .event || reachesEvent(in: buffer, atEnd, startsEvent) {
-            guard let event = nextEvent(in: buffer, atEnd, startsEvent) else { return nil }
+        while state == .event || reachesEvent(in: buffer, atEnd, matches) {
+            guard let event = nextEvent(in: buffer, atEnd, matches) else { return nil }
             if event.isCut, longLines == .skip {
                 skippedCount += 1
             } else if keepEmpty || !event.range.isEmpty {
@@ -133,13 +166,13 @@ package struct LineFramer: Sendable {
     private mutating func nextEvent(
         in buffer: UnsafeRawBufferPointer,
         _ atEnd: Bool,
-        _ startsEvent: (UnsafeRawBufferPointer) -> Bool
+        _ matches: (UnsafeRawBufferPointer) -> Bool
     ) -> FramedEvent? {
         guard position < buffer.count else { return nil }
         switch framing {
         case .lines: return nextLine(in: buffer, atEnd)
         case .csv(let separator, let quote): return nextRecord(in: buffer, atEnd, separator, quote)
-        case .multiline: return nextGroup(in: buffer, atEnd, startsEvent)
+        case .multiline(let kind): return nextGroup(in: buffer, atEnd, kind, matches)
         }
     }
 }
@@ -373,22 +406,29 @@ private struct RecordScan {
 // MARK: - Multi-line events
 
 extension LineFramer {
-    /// The lines from ``position`` up to the next one that starts an event.
+    /// The lines from ``position`` that travel together.
     private mutating func nextGroup(
         in buffer: UnsafeRawBufferPointer,
         _ atEnd: Bool,
-        _ startsEvent: (UnsafeRawBufferPointer) -> Bool
+        _ kind: Multiline,
+        _ matches: (UnsafeRawBufferPointer) -> Bool
     ) -> FramedEvent? {
         let start = position
         var lines = 0
         var place = start
         while let found = line(from: place, in: buffer, atEnd) {
-            if lines > 0, startsEvent(found.text) {
+            let isMatch = matches(found.text)
+            if lines > 0, kind.begins(isMatch) {
                 return take(start..<(place - 1), of: buffer, end: place, lines: lines)
             }
             lines += 1
+            let isLast = kind.ends(isMatch)
             if !found.isWhole, !atEnd {
-                return cut(in: buffer, end: buffer.count, lines: lines, leaving: .skippingLine)
+                let rest: State = isLast ? .skippingLastLine : .skippingLine
+                return cut(in: buffer, end: buffer.count, lines: lines, leaving: rest)
+            }
+            if isLast {
+                return take(start..<found.lineEnd, of: buffer, end: found.end, lines: lines)
             }
             if found.contentEnd - start > maxLine {
                 return cut(in: buffer, end: found.end, lines: lines, leaving: .skippingEvent)
@@ -401,10 +441,12 @@ extension LineFramer {
     }
 
     private struct Line {
-        /// What is asked whether it starts an event: no more than the limit of it.
+        /// What is matched: no more than the limit of it.
         let text: UnsafeRawBufferPointer
         /// Where it ends, without its carriage return and newline.
         let contentEnd: Int
+        /// Where its newline stands, or the buffer ends.
+        let lineEnd: Int
         /// Where the next one begins.
         let end: Int
         /// Whether its newline is there.
@@ -427,6 +469,7 @@ extension LineFramer {
         return Line(
             text: UnsafeRawBufferPointer(rebasing: text),
             contentEnd: contentEnd,
+            lineEnd: end,
             end: newline.map { $0 + 1 } ?? end,
             isWhole: newline != nil
         )
@@ -440,7 +483,7 @@ extension LineFramer {
     private mutating func reachesEvent(
         in buffer: UnsafeRawBufferPointer,
         _ atEnd: Bool,
-        _ startsEvent: (UnsafeRawBufferPointer) -> Bool
+        _ matches: (UnsafeRawBufferPointer) -> Bool
     ) -> Bool {
         switch state {
         case .event: return true
@@ -452,8 +495,9 @@ extension LineFramer {
             return skipsRecord(in: buffer, atEnd, separator, quote)
         case .skippingLine:
             guard skipsLine(in: buffer) else { return false }
-            return state == .event || skipsEvent(in: buffer, atEnd, startsEvent)
-        case .skippingEvent: return skipsEvent(in: buffer, atEnd, startsEvent)
+            return skipsEvent(in: buffer, atEnd, matches)
+        case .skippingLastLine: return skipsLine(in: buffer)
+        case .skippingEvent: return skipsEvent(in: buffer, atEnd, matches)
         }
     }
 
@@ -481,25 +525,40 @@ extension LineFramer {
             return false
         }
         position = newline + 1
-        state = framing == .multiline ? .skippingEvent : .event
+        if case .multiline = framing, state == .skippingLine {
+            state = .skippingEvent
+        } else {
+            state = .event
+        }
         return true
     }
 
+    /// Passes the lines that would have joined an event that was cut.
     private mutating func skipsEvent(
         in buffer: UnsafeRawBufferPointer,
         _ atEnd: Bool,
-        _ startsEvent: (UnsafeRawBufferPointer) -> Bool
+        _ matches: (UnsafeRawBufferPointer) -> Bool
     ) -> Bool {
+        guard case .multiline(let kind) = framing else {
+            state = .event
+            return true
+        }
         while let found = line(from: position, in: buffer, atEnd) {
-            if startsEvent(found.text) {
+            let isMatch = matches(found.text)
+            if kind.begins(isMatch) {
                 state = .event
                 return true
             }
             line &+= 1
             position = found.end
+            let isLast = kind.ends(isMatch)
             if !found.isWhole, !atEnd {
-                state = .skippingLine
+                state = isLast ? .skippingLastLine : .skippingLine
                 return false
+            }
+            if isLast {
+                state = .event
+                return true
             }
         }
         return false

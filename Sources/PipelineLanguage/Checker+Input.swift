@@ -53,7 +53,7 @@ extension Checker {
         case "start": input.start = checkChoice(setting) ?? .beginning
         case "long_lines": input.longLines = checkChoice(setting) ?? .cut
         case "max_line": input.maxLine = checkSize(setting) ?? input.maxLine
-        case "multiline": input.multilineStart = checkMultiline(setting)
+        case "multiline": input.multiline = checkMultiline(setting)
         case "keep_empty": input.keepsEmptyLines = checkFlag(setting)
         default:
             let known = Self.inputSettings
@@ -118,14 +118,23 @@ extension Checker {
         return nil
     }
 
-    private mutating func checkMultiline(_ setting: SettingSyntax) -> Pattern? {
+    private static let multilineForms: KeyValuePairs<String, @Sendable (Pattern) -> Multiline> = [
+        "starts_with": { .startsWith($0) },
+        "ends_with": { .endsWith($0) },
+        "continues_with": { .continuesWith($0) },
+        "continued_by": { .continuedBy($0) },
+    ]
+
+    private mutating func checkMultiline(_ setting: SettingSyntax) -> Multiline? {
         if case .call(let function, let arguments) = setting.value.kind,
-            function.text == "starts_with", arguments.count == 1, arguments[0].label == nil,
+            let form = Self.multilineForms.first(where: { $0.key == function.text })?.value,
+            arguments.count == 1, arguments[0].label == nil,
             let text = arguments[0].value.text
         {
-            return Pattern(text: text, span: arguments[0].value.span)
+            return form(Pattern(text: text, span: arguments[0].value.span))
         }
-        reject(setting, takes: "`starts_with('…')` with a regular expression")
+        let forms = Self.multilineForms.map { "`\($0.key)('…')`" }.joined(separator: ", ")
+        reject(setting, takes: "one of \(forms), with a regular expression")
         return nil
     }
 }

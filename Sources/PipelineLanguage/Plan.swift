@@ -54,10 +54,29 @@ package struct Input: Sendable {
     /// The longest line, in bytes.
     package var maxLine: Int = 1 << 20
     package var longLines: LongLines = .cut
-    /// When set, a line that does not match joins the event above it.
-    package var multilineStart: Pattern?
+    /// When set, lines travel together.
+    package var multiline: Multiline?
     package var keepsEmptyLines: Bool = false
     package var span: Span
+}
+
+/// Which lines of a file are one event.
+package enum Multiline: Hashable, Sendable {
+    /// A line that matches begins an event; every other joins the one above it.
+    case startsWith(Pattern)
+    /// A line that matches ends its event.
+    case endsWith(Pattern)
+    /// A line that matches joins the event above it; every other begins one.
+    case continuesWith(Pattern)
+    /// A line that matches is continued by the next one.
+    case continuedBy(Pattern)
+
+    package var pattern: Pattern {
+        switch self {
+        case .startsWith(let pattern), .endsWith(let pattern): pattern
+        case .continuesWith(let pattern), .continuedBy(let pattern): pattern
+        }
+    }
 }
 
 /// A regular expression (PCRE2) as written, not yet compiled.

@@ -37,17 +37,17 @@ package struct PipelineTestRunner {
         self.program = program
     }
 
-    /// - Parameter frame: cuts an input into events; `startsEvent` is for multi-line framing.
+    /// - Parameter frame: cuts an input into events; `matches` is for multi-line framing.
     package func run(
         where isWanted: (String) -> Bool = { _ in true },
-        frame: (Text, _ startsEvent: (Text) -> Bool) -> [Event]
+        frame: (Text, _ matches: (Text) -> Bool) -> [Event]
     ) -> [PipelineTestResult] {
         program.plan.tests.filter { isWanted($0.name) }.map { run($0, frame: frame) }
     }
 
     private func run(
         _ test: PipelineTest,
-        frame: (Text, _ startsEvent: (Text) -> Bool) -> [Event]
+        frame: (Text, _ matches: (Text) -> Bool) -> [Event]
     ) -> PipelineTestResult {
         let processor = RecordProcessor(program: program)
         for given in test.given {
@@ -57,7 +57,7 @@ package struct PipelineTestRunner {
         var file = FileContext(path: "test", inode: 0, modified: 0, header: nil)
         var checker = OutcomeChecker(runner: self, test: test)
         input.withUnsafeBytes { bytes in
-            for event in frame(bytes, processor.startsEvent) {
+            for event in frame(bytes, processor.matchesLine) {
                 let position = RecordPosition(
                     line: event.line,
                     offset: Int64(event.range.lowerBound),

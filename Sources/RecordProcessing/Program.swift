@@ -9,8 +9,8 @@ package struct Program: @unchecked Sendable {
     package enum Framing: Sendable, Equatable {
         case lines
         case csv(separator: UInt8, quote: UInt8?)
-        /// A line that starts an event begins one; see `RecordProcessor.startsEvent(_:)`.
-        case multiline
+        /// Lines travel together, as `RecordProcessor.matchesLine(_:)` says of each of them.
+        case multiline(Multiline)
     }
 
     package let name: String
@@ -22,7 +22,8 @@ package struct Program: @unchecked Sendable {
     let errorCode: ErrorCode
     let columns: [CompiledColumn]
     let slotNames: [Text]
-    let eventStart: Regex?
+    /// For multi-line events, what a line is held against.
+    let multilineRegex: Regex?
     let lineRegex: Regex?
     /// For a regex pipeline, the group of each column.
     let groups: [Int]
@@ -45,8 +46,8 @@ package struct Program: @unchecked Sendable {
         slotNames = plan.fieldNames.map(constants.text)
         code = try compiler.code(plan.steps)
         errorCode = try compiler.errorCode(plan.errorPolicy)
-        eventStart = try plan.input.multilineStart.map { pattern throws(ProgramError) in
-            try compiler.regex(pattern.text, at: pattern.span)
+        multilineRegex = try plan.input.multiline.map { multiline throws(ProgramError) in
+            try compiler.regex(multiline.pattern.text, at: multiline.pattern.span)
         }
         dropReasons = compiler.dropReasons
         version = constants.text(
@@ -68,7 +69,7 @@ package struct Program: @unchecked Sendable {
     }
 
     package var framing: Framing {
-        if eventStart != nil { return .multiline }
+        if let multiline = plan.input.multiline { return .multiline(multiline) }
         if case .csv(let format) = plan.format {
             return .csv(separator: format.separator, quote: format.quote)
         }

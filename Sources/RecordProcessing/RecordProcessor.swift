@@ -137,9 +137,9 @@ package final class RecordProcessor {
         record.slots = Array(repeating: Record.Field(), count: program.slotNames.count)
     }
 
-    /// Whether a line begins an event, for multi-line framing.
-    package func startsEvent(_ line: Text) -> Bool {
-        guard let regex = program.eventStart else { return true }
+    /// Whether a line fits the pattern that says which lines are one event.
+    package func matchesLine(_ line: Text) -> Bool {
+        guard let regex = program.multilineRegex else { return false }
         return (try? matcher.match(regex, line)) ?? false
     }
 

@@ -44,7 +44,10 @@ package struct LoadedPipeline: Sendable {
         case .lines: .lines
         case .csv(let separator, let quote?): .csv(separator: separator, quote: quote)
         case .csv(_, nil): .lines
-        case .multiline: .multiline
+        case .multiline(.startsWith): .multiline(.startsWith)
+        case .multiline(.endsWith): .multiline(.endsWith)
+        case .multiline(.continuesWith): .multiline(.continuesWith)
+        case .multiline(.continuedBy): .multiline(.continuedBy)
         }
     }
 
@@ -52,7 +55,7 @@ package struct LoadedPipeline: Sendable {
     ///
     /// A multi-line event ends with a line that may be as long again.
     var longestEvent: Int {
-        program.framing == .multiline ? 2 * plan.input.maxLine + 2 : plan.input.maxLine
+        plan.input.multiline == nil ? plan.input.maxLine : 2 * plan.input.maxLine + 2
     }
 
     func tailConfiguration(endsAtEndOfFile: Bool) -> TailStateMachine.Configuration {

@@ -25,8 +25,8 @@ package struct PipelineTests {
             let runner = PipelineTestRunner(program: pipeline.program)
             let results = runner.run(where: { name in filter.map { name.contains($0) } ?? true }) {
                 bytes,
-                startsEvent in
-                pipeline.events(in: bytes, startsEvent: startsEvent).map {
+                matches in
+                pipeline.events(in: bytes, matches: matches).map {
                     PipelineTestRunner.Event(range: $0.range, line: $0.line)
                 }
             }
@@ -60,13 +60,13 @@ struct WholeEvent {
 
 extension LoadedPipeline {
     /// Frames a whole text as a file that has come to its end.
-    func events(in bytes: UnsafeRawBufferPointer, startsEvent: (UnsafeRawBufferPointer) -> Bool)
+    func events(in bytes: UnsafeRawBufferPointer, matches: (UnsafeRawBufferPointer) -> Bool)
         -> [WholeEvent]
     {
         var framer = makeFramer()
         framer.begin(chunkAt: 0)
         var events: [WholeEvent] = []
-        while let event = framer.next(in: bytes, atEnd: true, startsEvent: startsEvent) {
+        while let event = framer.next(in: bytes, atEnd: true, matches: matches) {
             events.append(
                 WholeEvent(
                     range: event.range,

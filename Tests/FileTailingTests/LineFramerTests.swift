@@ -165,8 +165,8 @@ extension LineFramerTests {
     }
 
     @Test func `an event knows its lines`() {
-        var framer = LineFramer(framing: .multiline, maxLine: 100)
-        let events = framer.events(of: "> a\nb\nc\n> d\n> e\n", startsEvent: isStart)
+        var framer = LineFramer(framing: .multiline(.startsWith), maxLine: 100)
+        let events = framer.events(of: "> a\nb\nc\n> d\n> e\n", matches: isStart)
         #expect(events.map(\.lineCount) == [3, 1])
         #expect(events.map(\.line) == [1, 4])
         #expect(framer.line == 4)
@@ -174,11 +174,74 @@ extension LineFramerTests {
 
     @Test func `of an event that is too long the rest is skipped up to the next start`() {
         #expect(groups("> a\nbbbb\ncccc\ndddd\n> e\n> f\n", maxLine: 8) == ["> a\nbbbb", "> e"])
-        var framer = LineFramer(framing: .multiline, maxLine: 4)
-        #expect(framer.events(of: "> aaaaa", startsEvent: isStart).map(\.isCut) == [true])
-        let rest = framer.events(of: "aa\nb\n> c\n> d\n", at: 7, startsEvent: isStart)
+        var framer = LineFramer(framing: .multiline(.startsWith), maxLine: 4)
+        #expect(framer.events(of: "> aaaaa", matches: isStart).map(\.isCut) == [true])
+        let rest = framer.events(of: "aa\nb\n> c\n> d\n", at: 7, matches: isStart)
         #expect(rest.map(\.range) == [5..<8])
         #expect(rest.map(\.line) == [3])
+    }
+}
+
+// MARK: - Other multi-line events
+
+extension LineFramerTests {
+    @Test func `a line that ends an event makes it whole at once`() {
+        #expect(groups("a\nb\n> c\nd\n", by: .endsWith) == ["a\nb\n> c"])
+        #expect(groups("> a\r\n> b\r\n", by: .endsWith) == ["> a", "> b"])
+        #expect(groups("a\n> b\nc\nd", by: .endsWith, atEnd: true) == ["a\n> b", "c\nd"])
+    }
+
+    @Test func `a line that continues joins the event above it`() {
+        #expect(groups("a\n> b\n> c\nd\ne\n", by: .continuesWith) == ["a\n> b\n> c", "d"])
+        #expect(groups("> a\nb\n\n", by: .continuesWith) == ["> a", "b"])
+    }
+
+    @Test func `a line that is continued is joined by the next`() {
+        let text = "a\n> b\n> c\nd\n> e\n"
+        #expect(groups(text, by: .continuedBy) == ["a", "> b\n> c\nd"])
+        #expect(groups(text, by: .continuedBy, atEnd: true) == ["a", "> b\n> c\nd", "> e"])
+    }
+
+    @Test func `the rest of an event that is too long is skipped to its last line`() {
+        let ended = groups("aaaa\nb\n> c\nd\n> e\n", by: .endsWith, maxLine: 5)
+        #expect(ended == ["aaaa\n", "d\n> e"])
+        #expect(groups("> aa\n> b\nc\nd\n", by: .continuedBy, maxLine: 5) == ["> aa\n", "d"])
+    }
+
+    @Test func `a last line without end is skipped to its newline and no further`() {
+        var framer = LineFramer(framing: .multiline(.endsWith), maxLine: 4)
+        #expect(framer.events(of: "> 123456", matches: isStart).map(\.isCut) == [true])
+        #expect(framer.state == .skippingLastLine)
+        var resumed = framer.resumed()
+        let events = resumed.events(of: "78\n> c\n", at: 8, matches: isStart)
+        #expect(events.map(\.range) == [3..<6])
+        #expect(events.map(\.line) == [2])
+    }
+
+    @Test(arguments: [
+        LineFramer.Multiline.startsWith, .endsWith, .continuesWith, .continuedBy,
+    ])
+    func `in chunks of any size the groups are those of the whole`(kind: LineFramer.Multiline) {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        print("seed \(seed)")
+        var random = SeededGenerator(seed: seed)
+        for _ in 0..<500 {
+            let alphabet = Array("ab>\n\n".utf8)
+            let text = (0..<Int.random(in: 0...120, using: &random)).map { _ in
+                alphabet.randomElement(using: &random) ?? 0
+            }
+            let framer = LineFramer(
+                framing: .multiline(kind),
+                maxLine: Int.random(in: 1...20, using: &random),
+                longLines: Bool.random(using: &random) ? .cut : .skip
+            )
+            var whole = framer
+            let expected = whole.events(of: text, atEnd: true, matches: isStart)
+            #expect(
+                inChunks(text, framer, &random) == expected.map { Array(text[$0.range]) },
+                "seed \(seed)"
+            )
+        }
     }
 }
 
@@ -254,9 +317,9 @@ extension LineFramerTests {
     }
 
     @Test func `lines over the limit together are passed over up to the next start`() {
-        var framer = LineFramer(framing: .multiline, maxLine: 8, longLines: .skip)
+        var framer = LineFramer(framing: .multiline(.startsWith), maxLine: 8, longLines: .skip)
         let text = "> a\nbbbb\nc\nd\n> e\n> f\n"
-        let events = framer.events(of: text, startsEvent: isStart)
+        let events = framer.events(of: text, matches: isStart)
         #expect(events.map(\.range) == [13..<16])
         #expect(events.map(\.line) == [5])
         #expect(framer.skippedCount == 1)
@@ -284,18 +347,18 @@ extension LineFramerTests {
     }
 
     @Test func `a group of just the limit is whole, though half a line follows it`() {
-        var framer = LineFramer(framing: .multiline, maxLine: 8)
-        #expect(framer.events(of: "> a\nbbbb\n> ccccc", startsEvent: isStart).isEmpty)
-        let events = framer.events(of: "> a\nbbbb\n> cccccc\n> d\n", startsEvent: isStart)
+        var framer = LineFramer(framing: .multiline(.startsWith), maxLine: 8)
+        #expect(framer.events(of: "> a\nbbbb\n> ccccc", matches: isStart).isEmpty)
+        let events = framer.events(of: "> a\nbbbb\n> cccccc\n> d\n", matches: isStart)
         #expect(events.map(\.isCut) == [false, false])
         #expect(events.map(\.lineCount) == [2, 1])
     }
 
     @Test func `a line without end starts an event if its head does`() {
-        var framer = LineFramer(framing: .multiline, maxLine: 4)
-        var events = framer.events(of: "> a\n> bbbbbbb", startsEvent: isStart)
+        var framer = LineFramer(framing: .multiline(.startsWith), maxLine: 4)
+        var events = framer.events(of: "> a\n> bbbbbbb", matches: isStart)
         #expect(events.map(\.isCut) == [false, true])
-        events = framer.events(of: "bb\nc\n> d\n> e\n", at: 13, startsEvent: isStart)
+        events = framer.events(of: "bb\nc\n> d\n> e\n", at: 13, matches: isStart)
         #expect(events.map(\.line) == [4])
     }
 }
@@ -340,7 +403,8 @@ extension LineFramerTests {
             let events = framer.events(
                 of: bytes(chunk),
                 at: Int64(offset),
-                atEnd: end == text.count
+                atEnd: end == text.count,
+                matches: isStart
             )
             result += events.map { Array(chunk[$0.range]) }
             offset += framer.position
@@ -414,8 +478,13 @@ private func csv(_ text: String, maxLine: Int = 100, atEnd: Bool = false) -> [St
         .texts(of: text, atEnd: atEnd)
 }
 
-private func groups(_ text: String, maxLine: Int = 100, atEnd: Bool = false) -> [String] {
-    LineFramer(framing: .multiline, maxLine: maxLine).texts(of: text, atEnd: atEnd)
+private func groups(
+    _ text: String,
+    by kind: LineFramer.Multiline = .startsWith,
+    maxLine: Int = 100,
+    atEnd: Bool = false
+) -> [String] {
+    LineFramer(framing: .multiline(kind), maxLine: maxLine).texts(of: text, atEnd: atEnd)
 }
 
 extension LineFramer {
@@ -433,21 +502,21 @@ extension LineFramer {
     fileprivate mutating func events(
         of text: String,
         at offset: Int64 = 0,
-        startsEvent: (UnsafeRawBufferPointer) -> Bool = { _ in true }
+        matches: (UnsafeRawBufferPointer) -> Bool = { _ in false }
     ) -> [FramedEvent] {
-        events(of: Array(text.utf8), at: offset, startsEvent: startsEvent)
+        events(of: Array(text.utf8), at: offset, matches: matches)
     }
 
     fileprivate mutating func events(
         of bytes: [UInt8],
         at offset: Int64 = 0,
         atEnd: Bool = false,
-        startsEvent: (UnsafeRawBufferPointer) -> Bool = { _ in true }
+        matches: (UnsafeRawBufferPointer) -> Bool = { _ in false }
     ) -> [FramedEvent] {
         begin(chunkAt: offset)
         var result: [FramedEvent] = []
         bytes.withUnsafeBytes { buffer in
-            while let event = next(in: buffer, atEnd: atEnd, startsEvent: startsEvent) {
+            while let event = next(in: buffer, atEnd: atEnd, matches: matches) {
                 result.append(event)
             }
         }
@@ -457,7 +526,7 @@ extension LineFramer {
     fileprivate func texts(of text: String, atEnd: Bool) -> [String] {
         var framer = self
         let bytes = Array(text.utf8)
-        return framer.events(of: bytes, atEnd: atEnd, startsEvent: isStart).map {
+        return framer.events(of: bytes, atEnd: atEnd, matches: isStart).map {
             String(decoding: bytes[$0.range], as: UTF8.self)
         }
     }

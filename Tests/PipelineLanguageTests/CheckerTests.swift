@@ -245,10 +245,27 @@ struct CheckerTests {
             ("exclude", "«E104:5»"), ("settle", "«E104:\"5s\"»"), ("start", "«E104:middle»"),
             ("max_line", "«E104:0»"), ("max_line", "«E104:2GiB»"), ("keep_empty", "«E104:1»"),
             ("multiline", "«E104:'^x'»"), ("«E104:exlude»", "5"),
+            ("multiline", "«E104:starts('x')»"), ("multiline", "«E104:ends_with(5)»"),
+            ("multiline", "ends_with(';$')"), ("multiline", "continues_with('^ ')"),
+            ("multiline", "continued_by('\\\\$')"),
         ] {
             let from = "from \"a\" {\n  \(setting) = \(value)\n}\nparse text\n"
             verify(MarkedText(from + "send { topic = \"t\" value = @raw }\n" + Till.onError))
         }
+    }
+
+    @Test func `the help for multiline lists its forms`() {
+        let text = "from \"a\" { multiline = '^x' }\nparse text\n"
+        let send = "send { topic = \"t\" value = @raw }\n"
+        let (_, diagnostics) = PipelineCompiler.compile(
+            SourceText(path: "p", text: text + send + Till.onError)
+        )
+        #expect(
+            diagnostics.map(\.message) == [
+                "`multiline` takes one of `starts_with('…')`, `ends_with('…')`, "
+                    + "`continues_with('…')`, `continued_by('…')`, with a regular expression"
+            ]
+        )
     }
 
     // MARK: on error, tests, warnings

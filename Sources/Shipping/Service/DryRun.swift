@@ -31,7 +31,7 @@ package struct DryRun {
         var context = FileContext(path: name, inode: 0, modified: 0, header: nil)
         var failures = 0
         bytes.withUnsafeBytes { raw in
-            let events = pipeline.events(in: raw) { processor.startsEvent($0) }
+            let events = pipeline.events(in: raw) { processor.matchesLine($0) }
             var shown = 0
             for event in events where shown < limit {
                 let position = RecordPosition(

@@ -67,7 +67,8 @@ extension LaneWorker {
         var framer = pipeline.makeFramer(state: .event)
         framer.begin(chunkAt: offset)
         let bytes = chunk.bytes(of: window)
-        guard let event = framer.next(in: bytes, atEnd: true) else { return nil }
+        guard let event = nextEvent(&framer, in: bytes, atEnd: chunk.reachedEnd, source)
+        else { return nil }
         return Array(bytes[event.range])
     }
 }

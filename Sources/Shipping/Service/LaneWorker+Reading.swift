@@ -162,15 +162,15 @@ extension LaneWorker {
         return outcome
     }
 
-    private func nextEvent(
+    func nextEvent(
         _ framer: inout LineFramer,
         in bytes: UnsafeRawBufferPointer,
         atEnd: Bool,
         _ source: LaneSource
     ) -> FramedEvent? {
-        guard framer.framing == .multiline else { return framer.next(in: bytes, atEnd: atEnd) }
+        guard case .multiline = framer.framing else { return framer.next(in: bytes, atEnd: atEnd) }
         let processor = processors[source.pipelineIndex]
-        return framer.next(in: bytes, atEnd: atEnd) { processor.startsEvent($0) }
+        return framer.next(in: bytes, atEnd: atEnd) { processor.matchesLine($0) }
     }
 
     /// Runs the program over one event; a reason comes back when it must be tried again.
