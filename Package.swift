@@ -79,6 +79,6 @@ let package = Package(
         tests("FileTailingTests", ["FileTailing"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
         tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage"]),
-        tests("ShippingTests", ["Shipping", logging]),
+        tests("ShippingTests", ["Shipping", "PipelineLanguage", logging]),
     ]
 )

@@ -2,6 +2,7 @@
 extension Checker {
     static let inputSettings = [
         "exclude", "settle", "start", "max_line", "long_lines", "multiline", "keep_empty",
+        "encoding", "invalid_utf8",
     ]
 
     mutating func checkFrom() -> Input? {
@@ -55,6 +56,8 @@ extension Checker {
         case "max_line": input.maxLine = checkSize(setting) ?? input.maxLine
         case "multiline": input.multiline = checkMultiline(setting)
         case "keep_empty": input.keepsEmptyLines = checkFlag(setting)
+        case "encoding": input.encoding = checkEncoding(setting)
+        case "invalid_utf8": input.invalidUTF8 = checkChoice(setting) ?? .keep
         default:
             let known = Self.inputSettings
             report(
@@ -105,6 +108,15 @@ extension Checker {
         if case .literal(.bool(let flag)) = setting.value.kind { return flag }
         reject(setting, takes: "`true` or `false`")
         return false
+    }
+
+    // Which encodings there are, only the host knows.
+    private mutating func checkEncoding(_ setting: SettingSyntax) -> String? {
+        guard let name = setting.value.text, !name.isEmpty else {
+            reject(setting, takes: "the name of an encoding in quotes, such as `\"UTF-16\"`")
+            return nil
+        }
+        return ["utf-8", "utf8"].contains(name.lowercased()) ? nil : name
     }
 
     private mutating func checkChoice<Choice: RawRepresentable<String> & CaseIterable>(

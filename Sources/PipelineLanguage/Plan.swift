@@ -45,6 +45,11 @@ package struct Input: Sendable {
         case cut, skip
     }
 
+    /// What happens to bytes that are not UTF-8.
+    package enum InvalidUTF8: String, Sendable, CaseIterable {
+        case keep, replace
+    }
+
     package var globs: [Glob] = []
     package var excluded: [Glob] = []
     /// A file is read once its size has not changed for this long.
@@ -57,6 +62,9 @@ package struct Input: Sendable {
     /// When set, lines travel together.
     package var multiline: Multiline?
     package var keepsEmptyLines: Bool = false
+    /// As written, for the host to look up; nil for UTF-8.
+    package var encoding: String?
+    package var invalidUTF8: InvalidUTF8 = .keep
     package var span: Span
 }
 

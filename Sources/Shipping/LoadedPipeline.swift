@@ -7,13 +7,16 @@ internal import RecordProcessing
 package struct LoadedPipeline: Sendable {
     let plan: Plan
     let program: Program
+    /// Bytes of a file that one byte of its text takes at most.
+    private let encodedUnit: Int
 
     package var name: String { plan.name }
     package var path: String { plan.source.path }
     package var testCount: Int { plan.tests.count }
 
     /// - Throws: `ServiceError` (78) for what only shows when the plan meets this host: a missing
-    ///   environment variable, an unknown time zone, a regular expression that PCRE2 refuses.
+    ///   environment variable, an unknown time zone or encoding, a regular expression that PCRE2
+    ///   refuses.
     init(plan: Plan) throws {
         self.plan = plan
         do {
@@ -22,9 +25,23 @@ package struct LoadedPipeline: Sendable {
                 host: hostName(),
                 environment: environmentVariables()
             )
+            encodedUnit = try Self.makeDecoder(for: plan)?.unitLength ?? 1
         } catch {
             throw ServiceError(.configuration, "\(plan.source.path): \(error)")
         }
+    }
+
+    /// Turns this pipeline's files into UTF-8; nil when that is what they are.
+    ///
+    /// A lane needs one for all its files of this pipeline.
+    func makeDecoder() -> TextDecoder? {
+        // The name was good when the pipeline was loaded.
+        try? Self.makeDecoder(for: plan)
+    }
+
+    private static func makeDecoder(for plan: Plan) throws(TextDecoderError) -> TextDecoder? {
+        guard let encoding = plan.input.encoding else { return nil }
+        return try TextDecoder(encoding: encoding)
     }
 
     /// Cuts this pipeline's files into events.
@@ -51,11 +68,12 @@ package struct LoadedPipeline: Sendable {
         }
     }
 
-    /// Bytes that must be there at most to know an event and its end.
+    /// Bytes of a file that must be there at most to know an event and its end.
     ///
     /// A multi-line event ends with a line that may be as long again.
     var longestEvent: Int {
-        plan.input.multiline == nil ? plan.input.maxLine : 2 * plan.input.maxLine + 2
+        let length = plan.input.multiline == nil ? plan.input.maxLine : 2 * plan.input.maxLine + 2
+        return length * encodedUnit
     }
 
     func tailConfiguration(endsAtEndOfFile: Bool) -> TailStateMachine.Configuration {

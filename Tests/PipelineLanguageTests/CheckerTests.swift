@@ -236,6 +236,8 @@ struct CheckerTests {
               long_lines = skip
               multiline = starts_with('^\\d')
               keep_empty = true
+              encoding = "Shift_JIS"
+              invalid_utf8 = replace
             }
             parse text
 
@@ -245,6 +247,8 @@ struct CheckerTests {
             ("exclude", "«E104:5»"), ("settle", "«E104:\"5s\"»"), ("start", "«E104:middle»"),
             ("max_line", "«E104:0»"), ("max_line", "«E104:2GiB»"), ("keep_empty", "«E104:1»"),
             ("multiline", "«E104:'^x'»"), ("«E104:exlude»", "5"),
+            ("encoding", "«E104:utf16»"), ("encoding", "«E104:\"\"»"),
+            ("encoding", "'UTF-16'"), ("invalid_utf8", "«E104:drop»"),
             ("multiline", "«E104:starts('x')»"), ("multiline", "«E104:ends_with(5)»"),
             ("multiline", "ends_with(';$')"), ("multiline", "continues_with('^ ')"),
             ("multiline", "continued_by('\\\\$')"),

@@ -69,6 +69,17 @@ struct PlanTests {
         #expect(plan?.isUntyped == true)
     }
 
+    @Test(arguments: [
+        ("UTF-8", nil), ("utf8", nil), ("UTF-16", "UTF-16"), ("latin1", "latin1"),
+    ])
+    func `UTF-8 is no encoding to decode`(name: String, encoding: String?) throws {
+        let from = "from \"a\" { encoding = \"\(name)\" }\nparse text\n"
+        let send = "send { topic = \"t\" value = @raw }\n"
+        let plan = try #require(Till.plan(from + send + Till.onError))
+        #expect(plan.input.encoding == encoding)
+        #expect(plan.input.invalidUTF8 == .keep)
+    }
+
     @Test func `every function has a usage line`() {
         #expect(Function.mask.usage == "mask(text, keep_last:, keep_first:) → string")
         for function in Function.allCases {
