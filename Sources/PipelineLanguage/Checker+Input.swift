@@ -1,8 +1,9 @@
 /// `from`: where the bytes come from.
 extension Checker {
     static let inputSettings = [
-        "exclude", "settle", "start", "max_line", "long_lines", "multiline", "keep_empty",
-        "encoding", "invalid_utf8",
+        "exclude", "start", "new_files", "ignore_older", "settle", "rotate_wait", "close_inactive",
+        "max_line", "long_lines", "multiline", "multiline_timeout", "keep_empty", "encoding",
+        "invalid_utf8", "compressed",
     ]
 
     mutating func checkFrom() -> Input? {
@@ -50,24 +51,49 @@ extension Checker {
         guard !setting.value.isBroken else { return }
         switch setting.name.text {
         case "exclude": input.excluded = checkExclude(setting)
-        case "settle": input.settle = checkDuration(setting)
-        case "start": input.start = checkChoice(setting) ?? .beginning
-        case "long_lines": input.longLines = checkChoice(setting) ?? .cut
+        case "start": input.start = checkChoice(setting) ?? input.start
+        case "new_files": input.newFiles = checkChoice(setting) ?? input.newFiles
+        case "compressed": input.compressed = checkChoice(setting) ?? input.compressed
+        case "ignore_older", "settle", "rotate_wait", "close_inactive", "multiline_timeout":
+            checkTime(setting, into: &input)
+        default: checkText(setting, into: &input)
+        }
+    }
+
+    /// The settings that say how long.
+    private mutating func checkTime(_ setting: SettingSyntax, into input: inout Input) {
+        guard let duration = checkDuration(setting) else { return }
+        switch setting.name.text {
+        case "ignore_older": input.ignoreOlder = duration
+        case "settle": input.settle = duration
+        case "rotate_wait": input.rotateWait = duration
+        case "close_inactive": input.closeInactive = duration
+        default: input.multilineTimeout = duration
+        }
+    }
+
+    /// The settings that say how bytes become events.
+    private mutating func checkText(_ setting: SettingSyntax, into input: inout Input) {
+        switch setting.name.text {
         case "max_line": input.maxLine = checkSize(setting) ?? input.maxLine
+        case "long_lines": input.longLines = checkChoice(setting) ?? input.longLines
         case "multiline": input.multiline = checkMultiline(setting)
         case "keep_empty": input.keepsEmptyLines = checkFlag(setting)
         case "encoding": input.encoding = checkEncoding(setting)
-        case "invalid_utf8": input.invalidUTF8 = checkChoice(setting) ?? .keep
-        default:
-            let known = Self.inputSettings
-            report(
-                .unknownSetting,
-                "`from` has no setting `\(setting.name.text)`",
-                at: setting.name.span,
-                help: SpellingHelp.suggestion(for: setting.name.text, in: known)
-                    ?? "it has \(known.joined(separator: ", "))"
-            )
+        case "invalid_utf8": input.invalidUTF8 = checkChoice(setting) ?? input.invalidUTF8
+        default: reportUnknown(setting)
         }
+    }
+
+    private mutating func reportUnknown(_ setting: SettingSyntax) {
+        let known = Self.inputSettings
+        report(
+            .unknownSetting,
+            "`from` has no setting `\(setting.name.text)`",
+            at: setting.name.span,
+            help: SpellingHelp.suggestion(for: setting.name.text, in: known)
+                ?? "it has \(known.joined(separator: ", "))"
+        )
     }
 
     private mutating func reject(_ setting: SettingSyntax, takes what: String) {

@@ -50,21 +50,37 @@ package struct Input: Sendable {
         case keep, replace
     }
 
+    /// What happens to files that are compressed.
+    package enum Compressed: String, Sendable, CaseIterable {
+        case auto, no
+    }
+
     package var globs: [Glob] = []
     package var excluded: [Glob] = []
     /// A file is read once its size has not changed for this long.
     package var settle: Duration?
-    /// Where reading begins in a file seen for the first time.
+    /// Where reading begins in files that are there at the first start.
     package var start: Start = .beginning
+    /// Where reading begins in files that come later.
+    package var newFiles: Start = .beginning
+    /// A file not modified for so long when it is first seen is read from its end.
+    package var ignoreOlder: Duration?
+    /// How long nobody may have appended to a rotated file before it counts as over.
+    package var rotateWait: Duration = .seconds(5)
+    /// After so long without growth a file is closed; zero holds it open.
+    package var closeInactive: Duration = .seconds(300)
     /// The longest line, in bytes.
     package var maxLine: Int = 1 << 20
     package var longLines: LongLines = .cut
     /// When set, lines travel together.
     package var multiline: Multiline?
+    /// After so long without another line a multi-line event is whole; zero waits for ever.
+    package var multilineTimeout: Duration = .seconds(5)
     package var keepsEmptyLines: Bool = false
     /// As written, for the host to look up; nil for UTF-8.
     package var encoding: String?
     package var invalidUTF8: InvalidUTF8 = .keep
+    package var compressed: Compressed = .auto
     package var span: Span
 }
 

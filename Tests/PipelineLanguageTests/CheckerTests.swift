@@ -238,6 +238,12 @@ struct CheckerTests {
               keep_empty = true
               encoding = "Shift_JIS"
               invalid_utf8 = replace
+              new_files = end
+              ignore_older = 7d
+              rotate_wait = 500ms
+              close_inactive = 0s
+              multiline_timeout = 1m
+              compressed = no
             }
             parse text
 
@@ -247,6 +253,10 @@ struct CheckerTests {
             ("exclude", "«E104:5»"), ("settle", "«E104:\"5s\"»"), ("start", "«E104:middle»"),
             ("max_line", "«E104:0»"), ("max_line", "«E104:2GiB»"), ("keep_empty", "«E104:1»"),
             ("multiline", "«E104:'^x'»"), ("«E104:exlude»", "5"),
+            ("new_files", "«E104:now»"), ("ignore_older", "«E104:end»"),
+            ("rotate_wait", "«E104:5»"), ("close_inactive", "«E104:\"5m\"»"),
+            ("multiline_timeout", "«E104:never»"), ("compressed", "«E104:gzip»"),
+            ("compressed", "«E104:true»"), ("«E104:close_inactiv»", "5m"),
             ("encoding", "«E104:utf16»"), ("encoding", "«E104:\"\"»"),
             ("encoding", "'UTF-16'"), ("invalid_utf8", "«E104:drop»"),
             ("multiline", "«E104:starts('x')»"), ("multiline", "«E104:ends_with(5)»"),

@@ -80,6 +80,40 @@ struct PlanTests {
         #expect(plan.input.invalidUTF8 == .keep)
     }
 
+    @Test func `what from does not say has a default`() throws {
+        let input = try #require(Till.plan(Till.steps("").text)).input
+        #expect(input.start == .beginning)
+        #expect(input.newFiles == .beginning)
+        #expect(input.ignoreOlder == nil)
+        #expect(input.rotateWait == .seconds(5))
+        #expect(input.closeInactive == .seconds(300))
+        #expect(input.multilineTimeout == .seconds(5))
+        #expect(input.compressed == .auto)
+    }
+
+    @Test func `settings of from are in the plan`() throws {
+        let text = """
+            from "a" {
+              new_files = end
+              ignore_older = 7d
+              rotate_wait = 500ms
+              close_inactive = 0s
+              multiline_timeout = 1m
+              compressed = no
+            }
+            parse text
+            send { topic = "t"  value = @raw }
+
+            """
+        let input = try #require(Till.plan(text + Till.onError)).input
+        #expect(input.newFiles == .end)
+        #expect(input.ignoreOlder == .seconds(604_800))
+        #expect(input.rotateWait == .milliseconds(500))
+        #expect(input.closeInactive == .zero)
+        #expect(input.multilineTimeout == .seconds(60))
+        #expect(input.compressed == .no)
+    }
+
     @Test func `every function has a usage line`() {
         #expect(Function.mask.usage == "mask(text, keep_last:, keep_first:) → string")
         for function in Function.allCases {
