@@ -18,6 +18,9 @@ package final class TextDecoder {
     /// U+FFFD, the most that one byte becomes.
     fileprivate static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
+    /// Bytes of a file that one character takes at most.
+    private static let longestCharacter = 4
+
     /// The encoding as it was declared.
     package let encoding: String
     /// Bytes of the shortest character; places in a file are multiples of it.
@@ -139,15 +142,23 @@ package final class TextDecoder {
         if !table.isEmpty { return decodeBytes(from: &place, into: room) }
         var written = 0
         while place.source < source.count {
-            let rest = UnsafeRawBufferPointer(rebasing: source[place.source...])
             let free = UnsafeMutableRawBufferPointer(rebasing: room[written...])
-            let step = converters[order].convert(rest, into: free)
+            if free.isEmpty { return true }
+            // iconv converts all it is given before it sees that the room is full, and then again.
+            let rest = source[place.source...].prefix(
+                free.count * unitLength + Self.longestCharacter
+            )
+            let step = converters[order].convert(
+                UnsafeRawBufferPointer(rebasing: rest),
+                into: free
+            )
             place.source += step.read
             place.decoded += step.written
             written += step.written
             switch step.stop {
-            case .finished: return false
+            case .finished: break
             case .full: return true
+            case .incomplete where rest.endIndex < source.count: break
             case .incomplete where !isLast: return false
             case .incomplete, .invalid:
                 let text = Self.replacement
