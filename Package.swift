@@ -57,7 +57,7 @@ let package = Package(
         library("KafkaDevBroker", ["KafkaProtocol", nioCore, nioPosix, logging]),
         library("Kafka", ["KafkaProtocol", nioCore, nioPosix, logging, lifecycle]),
         library("Checkpointing", ["CSQLite"]),
-        library("FileTailing", ["CPlatform"]),
+        library("FileTailing", ["CPlatform", "CZlib", "CZstd"]),
         library("PipelineLanguage"),
         library("RecordProcessing", ["PipelineLanguage", "CPCRE2", "CPlatform"]),
         library(
@@ -76,7 +76,7 @@ let package = Package(
         tests("KafkaDevBrokerTests", ["KafkaDevBroker"]),
         tests("KafkaTests", ["Kafka", "KafkaDevBroker"]),
         tests("CheckpointingTests", ["Checkpointing"]),
-        tests("FileTailingTests", ["FileTailing"]),
+        tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
         tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage"]),
         tests("ShippingTests", ["Shipping", "PipelineLanguage", logging]),
