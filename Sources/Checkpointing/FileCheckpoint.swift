@@ -10,8 +10,11 @@ package struct FileCheckpoint: Equatable, Sendable {
         case gone = 2
     }
 
+    /// The id of a file that is not to be remembered.
+    package static let unregisteredID: Int64 = 0
+
     /// Opaque, given by ``CheckpointStore/register(_:)``; 0 before that.
-    package var id: Int64 = 0
+    package var id = Self.unregisteredID
     package var pipeline: String
     /// The backfill that this row belongs to; empty for tailing.
     package var job: String = ""

@@ -56,6 +56,12 @@ package final class DecompressedFile: DiskFile, @unchecked Sendable {
     /// The memory of its buffers; the decoder's own, up to zstd's window, comes on top.
     package var bufferedByteCount: Int { CompressedInput.bufferLength + window.capacity }
 
+    /// How many bytes of content there are, decoding what was not read.
+    func contentSize() throws(TailError) -> Int64 {
+        try skip(to: .max)
+        return window.end
+    }
+
     /// Reads content at an offset of the content, fewer bytes than there is room for only at
     /// its end.
     ///

@@ -2,31 +2,49 @@
 package struct WatchSet: Sendable {
     package enum Start: Sendable {
         case beginning
-        /// The end, for files without a checkpoint that are there at the first scan.
+        /// The end, as it is when the file is first seen.
         case end
     }
 
     package var patterns: [GlobPattern]
     package var exclude: [GlobPattern]
+    /// For files without a checkpoint that are there at the first scan.
     package var start: Start
+    /// For files that come later.
+    package var newFiles: Start
+    /// Files not modified for so long before they are first seen are read from their end.
+    package var ignoreOlder: Duration?
+    /// Whether gzip and zstd files are read as what is in them.
+    package var decompresses: Bool
 
-    package init(patterns: [GlobPattern], exclude: [GlobPattern] = [], start: Start = .beginning) {
+    package init(
+        patterns: [GlobPattern],
+        exclude: [GlobPattern] = [],
+        start: Start = .beginning,
+        newFiles: Start = .beginning,
+        ignoreOlder: Duration? = nil,
+        decompresses: Bool = true
+    ) {
         self.patterns = patterns
         self.exclude = exclude
         self.start = start
+        self.newFiles = newFiles
+        self.ignoreOlder = ignoreOlder
+        self.decompresses = decompresses
     }
 }
 
 /// What the evidence says about a file that has come into sight.
 package enum FileVerdict: Equatable, Sendable {
-    /// Nothing known is this file.
-    case new
-    /// The same file, to be read on from its checkpoint.
-    case resume(KnownFile)
-    /// The same inode with other content: a new generation, from offset 0.
-    case rewritten(KnownFile)
-    /// A known file under another inode; the old inode is gone, and it is read on from there.
-    case renamed(KnownFile)
+    /// Nothing known is this file; `replacing` had its inode before.
+    case new(replacing: KnownFile?)
+    /// The same file under the same inode.
+    case resumed(KnownFile)
+    /// A known file whose bytes are under this inode now: moved, copied before a truncation, or
+    /// compressed.
+    case continued(KnownFile)
+    /// A copy of a file that is still there; what was read of that one is not read again.
+    case copied(KnownFile)
 }
 
 /// A file that has come into sight, and where to begin in it.
@@ -36,6 +54,8 @@ package struct DiscoveredFile: Sendable {
     package var evidence: FileEvidence
     package var verdict: FileVerdict
     package var position: TailPosition
+    /// Where the bytes end for good, if this is a copy that ends before what was read.
+    package var isShorter: Bool
     /// The file held open since it was looked at, unless too many are: no rename can come between.
     package var file: TailedFile?
 
@@ -45,6 +65,7 @@ package struct DiscoveredFile: Sendable {
         evidence: FileEvidence,
         verdict: FileVerdict,
         position: TailPosition,
+        isShorter: Bool = false,
         file: TailedFile? = nil
     ) {
         self.key = key
@@ -52,13 +73,25 @@ package struct DiscoveredFile: Sendable {
         self.evidence = evidence
         self.verdict = verdict
         self.position = position
+        self.isShorter = isShorter
         self.file = file
     }
 
+    /// Moves ``position`` to the edge of a character of `unitLength` bytes.
+    package mutating func align(to unitLength: Int) {
+        let excess = Int(position.offset % Int64(unitLength))
+        position.offset -= Int64(excess)
+        position.guardBytes.removeLast(min(excess, position.guardBytes.count))
+    }
+
     /// Whether ``position`` lies inside a line, whose rest is then not a record.
-    package var startsInsideLine: Bool {
-        guard case .new = verdict, let last = position.guardBytes.last else { return false }
-        return last != UInt8(ascii: "\n")
+    ///
+    /// - Parameter unitLength: bytes of the shortest character.
+    package func startsInsideLine(unitLength: Int) -> Bool {
+        guard case .new = verdict, !position.guardBytes.isEmpty else { return false }
+        // In either byte order, the others of a newline's bytes are 0.
+        let last = position.guardBytes.suffix(unitLength)
+        return last.reduce(0) { $0 + Int($1) } != Int(UInt8(ascii: "\n"))
     }
 }
 
@@ -74,6 +107,10 @@ package enum WatchEvent: Sendable {
     case moved(set: Int, FileKey, to: String?)
     /// The file's last name is gone: drain it through its descriptor.
     case removed(set: Int, FileKey)
+    /// What was under this inode has other bytes now; what becomes of it follows.
+    case rewritten(set: Int, FileKey)
+    /// The bytes of a rewritten file are nowhere to be found.
+    case lost(set: Int, KnownFile)
     /// Something stands in the way; told once until it is over.
     case problem(WatchProblem)
 }

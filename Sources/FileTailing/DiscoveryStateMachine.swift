@@ -3,306 +3,308 @@ struct Sighting: Equatable, Sendable {
     var set: Int
     var key: FileKey
     var path: String
-    /// Whether only a checkpoint's inode led here: the name is none that a pattern matches.
+    /// When it was last looked at.
+    var size: Int64 = 0
+    /// Whether only its inode led here: the name is none that a pattern matches.
     var isStray = false
+}
+
+/// A known inode under a name that no pattern matches.
+struct Stray: Equatable, Sendable {
+    var path: String
+    var size: Int64
 }
 
 /// What discovery wants done next.
 enum DiscoveryAction {
-    /// Open the file and look at it; then tell `examined` or `examinationFailed`.
+    /// Open the file, tell `opened`, read the bytes before the offsets that it answers, and tell
+    /// `examined`; or tell `examinationFailed`.
     case examine(Sighting)
+    /// Open a file that is being read, and tell `compared` what stands at these places of it.
+    case compare(Comparison)
     case report(WatchEvent)
 }
 
-/// Which file is which, while names come and go.
+/// A look into a file that another one may be a copy of.
+struct Comparison: Equatable, Sendable {
+    let set: Int
+    let path: String
+    let key: FileKey
+    /// Places whose guards are wanted: where its reading stands, and where the copy ends.
+    let offsets: [Int64]
+    /// The copy, if it is compressed: its guard is wanted where the reading of the other stands.
+    let compressedCopy: Sighting?
+}
+
+/// Which file is which, while names come and go and bytes move from one inode to another.
 ///
-/// Told what a scan has seen, it compares keys first and evidence where keys are new.
+/// A file is where its bytes are. It is looked for in three steps: under its own inode; then, if
+/// its bytes are not there any more, under others; and what is left over is new, unless it
+/// equals the beginning of a file that is being read. That one may be about to be truncated
+/// (`copytruncate`) or removed (`gzip`), so its copy is held back until that is seen, or until
+/// nothing has happened for ``holdTime``.
 struct DiscoveryStateMachine {
-    private struct Tracked {
+    typealias Instant = ContinuousClock.Instant
+
+    /// How long after its last growth a copy waits for its original to be truncated or removed.
+    static let holdTime: Duration = .seconds(3)
+    /// How many files a new one is compared with, those of the most similar names.
+    static let comparisonLimit = 8
+
+    struct Tracked {
         var path: String
         var isPresent = true
+        /// Where it was last seen while it is not present.
+        var strayPath: String?
+        var isCompressed: Bool
     }
 
-    private struct SetState {
-        var start: WatchSet.Start
-        /// Files of checkpoints that no file has been matched with yet; an inode may have had two.
-        var known: [FileKey: [KnownFile]]
-        /// Those of them whose inode is not there, and tracked files that left.
-        var absent: [KnownFile] = []
+    /// A copy that waits.
+    struct Held {
+        var original: FileKey
+        var size: Int64
+        var since: Instant
+        /// Whether it was seen to be the beginning of its original at this size.
+        var isProven: Bool
+    }
+
+    /// A rewritten file whose bytes are looked for.
+    struct Rewrite {
+        var set: Int
+        var id: Int64
+        /// Whether every directory was looked at since.
+        var isSought = false
+    }
+
+    struct SetState {
+        let settings: WatchSet
+        var loose: KnownFiles
         var tracked: [FileKey: Tracked] = [:]
+        var held: [FileKey: Held] = [:]
+        /// Files without a byte: there is nothing to know them by.
+        var empty: Set<FileKey> = []
+        /// Tracked files that left, as they were known at the beginning of this round.
+        var absent: [KnownFile] = []
+        /// Everything that was seen in this round.
+        var present: Set<FileKey> = []
+        /// Files whose reading begins with this round.
+        var begun: [FileKey: KnownFile] = [:]
     }
 
-    private var sets: [SetState]
-    private var pending: [Sighting] = []
-    private var events: [WatchEvent] = []
-    private var vanished: [(set: Int, key: FileKey, movedTo: String?)] = []
-    private var isFirstRound = true
-    /// Whether a file is in sight that could not be looked at.
-    private(set) var hasUnexamined = false
+    var sets: [SetState]
+    var pending: [Sighting] = []
+    var candidates: [DiscoveryCandidate] = []
+    var comparing: Sighting?
+    /// Paths of files that are being read, sorted: the most similar names are neighbours.
+    var originals: [[(path: String, key: FileKey)]]?
+    var opened: DiscoveryCandidate?
+    var isMatched = false
+    /// Inodes that were looked at in this round and hold none of what was known under them.
+    var replaced: Set<FileKey> = []
+    var events: [WatchEvent] = []
+    var vanished: [(set: Int, key: FileKey, movedTo: String?)] = []
+    var rewrites: [Rewrite] = []
+    var isFirstRound = true
+    var now: Instant?
+    var wallClock: Int64 = 0
+    /// Whether a file is in sight that could not be looked at, or must be looked at again.
+    var hasUnexamined = false
+    /// Whether a file was seen to be rewritten in this round: its bytes may be anywhere.
+    var mustLookAgain = false
 
-    init(starts: [WatchSet.Start], known: [[KnownFile]]) {
-        sets = starts.enumerated().map { index, start in
+    init(sets: [WatchSet], known: [[KnownFile]]) {
+        self.sets = sets.enumerated().map { index, settings in
             let files = index < known.count ? known[index] : []
-            return SetState(start: start, known: Dictionary(grouping: files, by: \.key))
+            return SetState(settings: settings, loose: KnownFiles(files))
         }
     }
 
-    /// The inodes to spot under names that no pattern matches.
-    ///
-    /// Before the first round they are those of checkpoints: a file may have been rotated away
-    /// with unread bytes while nobody looked.
+    /// The inodes to spot under names that no pattern matches: a file may have been rotated away
+    /// with unread bytes, and its writer may go on in it.
     var followedInodes: Set<UInt64> {
-        Set(
-            sets.flatMap { set in
-                isFirstRound ? set.known.keys.map(\.inode) : set.tracked.keys.map(\.inode)
-            }
-        )
+        sets.reduce(into: []) { result, set in
+            result.formUnion(set.loose.inodes)
+            result.formUnion(set.tracked.keys.map(\.inode))
+        }
     }
 
     /// Files of checkpoints that nothing on disk has been matched with.
     func unmatched(_ set: Int) -> [KnownFile] {
-        sets.indices.contains(set) ? sets[set].known.values.flatMap { $0 } : []
+        sets.indices.contains(set) ? sets[set].loose.all : []
     }
 
-    // MARK: Told
+    var hasHeld: Bool { sets.contains { !$0.held.isEmpty } }
+}
 
-    /// Everything that patterns match now, and where else tracked files were seen.
+// MARK: - Told
+
+extension DiscoveryStateMachine {
+    /// Begins a round: everything that patterns match now, and where else known inodes are.
     ///
-    /// - Parameter knowing: where the reading of a file that is no longer matched stands.
+    /// - Parameter wallClock: nanoseconds since 1970, for `ignore_older`.
+    /// - Parameter knowing: where the reading of a tracked file stands.
     mutating func sighted(
         _ sightings: [Sighting],
-        strays: [FileKey: String],
+        strays: [FileKey: Stray] = [:],
+        now: Instant,
+        wallClock: Int64 = 0,
         knowing: (Int, FileKey) -> KnownFile?
     ) {
+        self.now = now
+        self.wallClock = wallClock
         hasUnexamined = false
+        mustLookAgain = false
+        isMatched = false
+        originals = nil
         var present: [[FileKey: String]] = Array(repeating: [:], count: sets.count)
         for sighting in sightings { note(sighting, in: &present) }
         for (set, files) in present.enumerated() {
             followNames(set, files)
             noteVanished(set, files, strays)
             noteStrays(set, files, strays)
-            sets[set].absent = absent(set, files, knowing)
+            sets[set].present = Set(files.keys).union(strays.keys)
+            sets[set].absent = sets[set].tracked.compactMap { key, file in
+                file.isPresent ? nil : knowing(set, key)
+            }
+            sets[set].held = sets[set].held.filter { files[$0.key] != nil }
+            sets[set].empty.formIntersection(files.keys)
+            sets[set].begun = [:]
         }
     }
 
-    /// Offsets before which the guard bytes must be read to judge a file.
-    func guardOffsets(for evidence: FileEvidence, in set: Int) -> [Int64] {
-        var offsets = candidates(for: evidence, in: set).map(\.position.offset)
-        if startsAtEnd(set) { offsets.append(evidence.size) }
-        return offsets
+    /// A hint names this inode; whether a round is due for it.
+    mutating func changed(_ key: FileKey) -> Bool {
+        var isAwaited = false
+        for set in sets.indices {
+            if sets[set].empty.remove(key) != nil { isAwaited = true }
+            if sets[set].held[key] != nil { isAwaited = true }
+        }
+        return isAwaited
     }
 
-    /// A file was looked at; `guards` holds the bytes before each offset that was asked for.
-    mutating func examined(
-        _ sighting: Sighting,
-        _ evidence: FileEvidence,
-        guards: [Int64: [UInt8]],
-        file: TailedFile? = nil
-    ) {
-        guard evidence.key == sighting.key else { return examinationFailed(sighting) }
-        let verdict = judge(evidence, guards, in: sighting.set)
-        if sighting.isStray, !isUnread(verdict, evidence) { return }
-        claim(verdict, in: sighting.set)
-        sets[sighting.set].tracked[sighting.key] = Tracked(
-            path: sighting.path,
-            isPresent: !sighting.isStray
-        )
-        let found = DiscoveredFile(
-            key: sighting.key,
-            path: sighting.path,
+    /// Whether a file would be read from its end, so that it must be known where that is.
+    func wantsEnd(of sighting: Sighting, _ evidence: FileEvidence) -> Bool {
+        let settings = sets[sighting.set].settings
+        let start = isFirstRound ? settings.start : settings.newFiles
+        let isOld = settings.ignoreOlder.map { age in
+            evidence.modified < wallClock - Int64(age / .nanoseconds(1))
+        }
+        return start == .end || isOld == true
+    }
+
+    /// The file is open: the places before which its bytes are needed to judge it.
+    mutating func opened(_ sighting: Sighting, _ evidence: FileEvidence) -> [Int64] {
+        guard evidence.key == sighting.key else {
+            examinationFailed(sighting)
+            return []
+        }
+        if evidence.head.isEmpty, waitsForBytes(sighting) {
+            sets[sighting.set].empty.insert(sighting.key)
+            if evidence.size > 0 { hasUnexamined = true }
+            return []
+        }
+        let set = sets[sighting.set]
+        let prefixes = PrefixFingerprints(of: evidence.head)
+        let own = set.loose.under(sighting.key).filter { $0.mayBeBorn(at: evidence.birthTime) }
+        let absent = set.absent.filter { $0.head.length > 0 && prefixes.holds($0.head) }
+        // Of a shorter copy there is not as much as is known of the head.
+        let rewritten = rewrites.filter { $0.set == sighting.set }.compactMap { set.loose[$0.id] }
+            .filter { $0.head.length > evidence.head.count }
+        let others = (set.loose.beginning(as: prefixes) + absent + rewritten).filter { known in
+            !own.contains { $0.id == known.id }
+        }
+        opened = DiscoveryCandidate(
+            sighting: sighting,
             evidence: evidence,
-            verdict: verdict,
-            position: position(for: verdict, evidence, guards, in: sighting.set),
-            file: file
+            ending: [],
+            ownRows: own,
+            others: others,
+            guards: [:]
         )
-        events.append(.found(set: sighting.set, found))
-        if sighting.isStray {
-            events.append(.moved(set: sighting.set, sighting.key, to: sighting.path))
-        }
+        var offsets = (own + others).map { $0.knownOffset(within: evidence) }
+        if !evidence.isCompressed { offsets.append(evidence.size) }
+        return Set(offsets).sorted()
+    }
+
+    /// The bytes before each of those places, where the file has as many.
+    mutating func examined(guards: [Int64: [UInt8]], file: TailedFile? = nil) {
+        guard var candidate = opened else { return }
+        opened = nil
+        candidate.guards = guards
+        candidate.ending = guards[candidate.evidence.size] ?? []
+        candidate.file = file
+        candidates.append(candidate)
     }
 
     /// The file could not be opened, or another has taken its name; it is looked at again.
     mutating func examinationFailed(_ sighting: Sighting) {
+        opened = nil
         hasUnexamined = true
     }
 
     /// A file that left is over; `known` is what it may be recognised by if it comes back.
     mutating func forget(_ set: Int, _ key: FileKey, as known: KnownFile?) {
-        guard sets.indices.contains(set), sets[set].tracked[key]?.isPresent != true else { return }
+        guard sets.indices.contains(set) else { return }
+        if let known { sets[set].loose.insert(known) }
+        // It has come back while its reader was about to end.
+        if sets[set].tracked.removeValue(forKey: key)?.isPresent == true { hasUnexamined = true }
+    }
+
+    /// A file whose inode belongs to another one now is over.
+    mutating func remember(_ set: Int, _ known: KnownFile) {
+        guard sets.indices.contains(set) else { return }
+        sets[set].loose.insert(known)
+    }
+
+    /// The bytes before the place where reading stands are others now.
+    mutating func rewritten(_ set: Int, _ key: FileKey, as known: KnownFile) {
+        guard sets.indices.contains(set), !sets[set].loose.contains(known.id) else { return }
         sets[set].tracked[key] = nil
-        if let known { sets[set].known[known.key, default: []].append(known) }
+        sets[set].loose.insert(known)
+        rewrites.append(Rewrite(set: set, id: known.id))
+        mustLookAgain = true
     }
 
-    // MARK: Asked
+    /// A known file need not be recognised any more.
+    mutating func expired(_ set: Int, _ id: Int64) {
+        guard sets.indices.contains(set) else { return }
+        sets[set].loose.remove(id)
+    }
 
-    mutating func nextAction() -> DiscoveryAction? {
+    private func waitsForBytes(_ sighting: Sighting) -> Bool {
+        // One that shall be read from its end must be known before there is something in it.
+        isFirstRound || sets[sighting.set].settings.newFiles == .beginning
+    }
+}
+
+// MARK: - Asked
+
+extension DiscoveryStateMachine {
+    mutating func nextAction(knowing: (Int, FileKey) -> KnownFile?) -> DiscoveryAction? {
         if let sighting = pending.popLast() { return .examine(sighting) }
+        if !isMatched { match() }
+        if let comparison = nextComparison(knowing) { return .compare(comparison) }
+        while !candidates.isEmpty {
+            let candidate = candidates.removeFirst()
+            if !carryOn(candidate) { admit(candidate) }
+        }
         reportVanished()
-        if events.isEmpty {
-            return nil
-        }
-        return .report(events.removeFirst())
+        return events.isEmpty ? nil : .report(events.removeFirst())
     }
 
-    /// Ends the first round: files that come into sight from now on are read from their start.
-    mutating func finishRound() {
+    /// Ends a round; after the first one, files that come into sight are new ones.
+    ///
+    /// - Parameter sawAll: whether every directory was looked at since the last rewrite was told.
+    mutating func finishRound(sawAll: Bool) -> [WatchEvent] {
         isFirstRound = false
-    }
-}
-
-// MARK: - Names
-
-extension DiscoveryStateMachine {
-    private mutating func note(_ sighting: Sighting, in present: inout [[FileKey: String]]) {
-        let tracked = sets[sighting.set].tracked[sighting.key]
-        let other = present[sighting.set][sighting.key]
-        // Of two names of one file the one it had before stays.
-        if other == nil || tracked?.path == sighting.path {
-            present[sighting.set][sighting.key] = sighting.path
+        if mustLookAgain { return [] }
+        if sawAll { for index in rewrites.indices { rewrites[index].isSought = true } }
+        // A file that could not be looked at yet may be the one.
+        if hasUnexamined { return [] }
+        let lost = rewrites.filter(\.isSought)
+        rewrites.removeAll(where: \.isSought)
+        return lost.compactMap { rewrite in
+            sets[rewrite.set].loose[rewrite.id].map { .lost(set: rewrite.set, $0) }
         }
-        if tracked == nil, other == nil { pending.append(sighting) }
-    }
-
-    private mutating func followNames(_ set: Int, _ files: [FileKey: String]) {
-        for (key, path) in files {
-            guard let file = sets[set].tracked[key] else { continue }
-            if file.isPresent, file.path == path { continue }
-            sets[set].tracked[key] = Tracked(path: path)
-            events.append(.renamed(set: set, key, to: path))
-        }
-    }
-
-    private mutating func noteVanished(
-        _ set: Int,
-        _ files: [FileKey: String],
-        _ strays: [FileKey: String]
-    ) {
-        for (key, file) in sets[set].tracked where file.isPresent && files[key] == nil {
-            sets[set].tracked[key]?.isPresent = false
-            vanished.append((set, key, strays[key]))
-        }
-    }
-
-    private mutating func noteStrays(
-        _ set: Int,
-        _ files: [FileKey: String],
-        _ strays: [FileKey: String]
-    ) {
-        guard isFirstRound else { return }
-        for (key, path) in strays where sets[set].known[key] != nil && files[key] == nil {
-            pending.append(Sighting(set: set, key: key, path: path, isStray: true))
-        }
-    }
-
-    private func absent(
-        _ set: Int,
-        _ files: [FileKey: String],
-        _ knowing: (Int, FileKey) -> KnownFile?
-    ) -> [KnownFile] {
-        let left = sets[set].tracked.compactMap { key, file in
-            file.isPresent ? nil : knowing(set, key)
-        }
-        return left + sets[set].known.filter { files[$0.key] == nil }.flatMap(\.value)
-    }
-
-    private mutating func reportVanished() {
-        for (set, key, movedTo) in vanished where sets[set].tracked[key] != nil {
-            if let path = movedTo {
-                events.append(.moved(set: set, key, to: path))
-            } else {
-                events.append(.removed(set: set, key))
-            }
-        }
-        vanished.removeAll()
-    }
-}
-
-// MARK: - Identity
-
-extension DiscoveryStateMachine {
-    /// The known files that this one may be.
-    private func candidates(for evidence: FileEvidence, in set: Int) -> [KnownFile] {
-        var heads: [Int: HeadFingerprint] = [:]
-        let others = sets[set].absent.filter { mayContinue($0, evidence, &heads) }
-        return (sets[set].known[evidence.key] ?? []) + others
-    }
-
-    // Heads alone say little: every drop of a CSV begins with the same header. So the old inode
-    // must be gone, and the bytes before the place must be there too.
-    private func mayContinue(
-        _ known: KnownFile,
-        _ evidence: FileEvidence,
-        _ heads: inout [Int: HeadFingerprint]
-    ) -> Bool {
-        guard known.key != evidence.key, known.position.offset > 0,
-            evidence.size >= known.position.offset
-        else { return false }
-        let length = known.head.length
-        let head = heads[length] ?? HeadFingerprint(of: evidence.head.prefix(length))
-        heads[length] = head
-        return head == known.head
-    }
-
-    private func isUnread(_ verdict: FileVerdict, _ evidence: FileEvidence) -> Bool {
-        guard case .resume(let known) = verdict else { return false }
-        return evidence.size > known.position.offset
-    }
-
-    private func judge(
-        _ evidence: FileEvidence,
-        _ guards: [Int64: [UInt8]],
-        in set: Int
-    ) -> FileVerdict {
-        let holding = candidates(for: evidence, in: set).filter { known in
-            known.position.offset <= evidence.size
-                && guards[known.position.offset] == known.position.guardBytes
-        }
-        if let same = holding.first(where: { isSame($0, evidence) }) { return .resume(same) }
-        let others = holding.filter { $0.key != evidence.key }
-        if let known = others.max(by: { $0.position.offset < $1.position.offset }) {
-            return .renamed(known)
-        }
-        let reused = sets[set].known[evidence.key]?.max { $0.id < $1.id }
-        return reused.map { .rewritten($0) } ?? .new
-    }
-
-    // Another birth and another head: the inode was given to a file that happens to have the
-    // same bytes before the place.
-    private func isSame(_ known: KnownFile, _ evidence: FileEvidence) -> Bool {
-        guard known.key == evidence.key else { return false }
-        guard let before = known.birthTime, let now = evidence.birthTime, before != now else {
-            return true
-        }
-        return known.head.holds(for: evidence.head)
-    }
-
-    private mutating func claim(_ verdict: FileVerdict, in set: Int) {
-        switch verdict {
-        case .new: return
-        case .resume(let known), .rewritten(let known), .renamed(let known):
-            sets[set].known[known.key]?.removeAll { $0.id == known.id }
-            if sets[set].known[known.key]?.isEmpty == true { sets[set].known[known.key] = nil }
-            sets[set].absent.removeAll { $0.id == known.id }
-            if case .renamed = verdict { sets[set].tracked[known.key] = nil }
-        }
-    }
-
-    private func position(
-        for verdict: FileVerdict,
-        _ evidence: FileEvidence,
-        _ guards: [Int64: [UInt8]],
-        in set: Int
-    ) -> TailPosition {
-        switch verdict {
-        case .resume(let known), .renamed(let known): return known.position
-        case .rewritten: return .start
-        case .new:
-            guard startsAtEnd(set), let bytes = guards[evidence.size] else { return .start }
-            return TailPosition(offset: evidence.size, guardBytes: bytes)
-        }
-    }
-
-    private func startsAtEnd(_ set: Int) -> Bool {
-        isFirstRound && sets[set].start == .end
     }
 }

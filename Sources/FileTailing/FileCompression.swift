@@ -16,6 +16,19 @@ package enum FileCompression: Sendable {
         }
     }
 
+    /// The compression of a file by its first bytes, or by its name while those are not there.
+    init?(head: some Collection<UInt8>, path: String) {
+        if head.count >= 4 {
+            self.init(head: head)
+        } else if path.hasSuffix(".gz") {
+            self = .gzip
+        } else if path.hasSuffix(".zst") {
+            self = .zstd
+        } else {
+            return nil
+        }
+    }
+
     /// Whether a zstd frame of metadata begins so: pzstd and others put one in front.
     private static func isSkippableFrame(_ magic: [UInt8]) -> Bool {
         magic[0] & 0xF0 == 0x50 && magic[1...] == [0x2A, 0x4D, 0x18]

@@ -13,13 +13,7 @@ package struct HeadFingerprint: Hashable, Sendable {
 
     /// The fingerprint of the first bytes of a file; those beyond ``fullLength`` do not count.
     package init(of bytes: some Sequence<UInt8>) {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        var length = 0
-        for byte in bytes.prefix(Self.fullLength) {
-            hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
-            length += 1
-        }
-        self.init(hash: hash, length: length)
+        self = PrefixFingerprints(of: bytes).full
     }
 
     package static let empty = HeadFingerprint(of: [])
@@ -30,29 +24,58 @@ package struct HeadFingerprint: Hashable, Sendable {
     }
 }
 
+/// The fingerprints of all beginnings of a file.
+///
+/// A file is known by as much of its head as there was when it was last looked at, so a longer one
+/// is compared at that length.
+struct PrefixFingerprints {
+    private var hashes: [UInt64] = [0xCBF2_9CE4_8422_2325]
+
+    init(of bytes: some Sequence<UInt8>) {
+        for byte in bytes.prefix(HeadFingerprint.fullLength) {
+            hashes.append((hashes[hashes.count - 1] ^ UInt64(byte)) &* 0x0000_0100_0000_01B3)
+        }
+    }
+
+    var full: HeadFingerprint {
+        HeadFingerprint(hash: hashes[hashes.count - 1], length: hashes.count - 1)
+    }
+
+    func holds(_ head: HeadFingerprint) -> Bool {
+        head.length < hashes.count && hashes[head.length] == head.hash
+    }
+}
+
 /// What can be seen of a file before any of it is read as records.
 package struct FileEvidence: Equatable, Sendable {
     package var key: FileKey
+    /// Bytes of the file on disk.
     package var size: Int64
     /// Nanoseconds since 1970.
     package var modified: Int64
     /// Nanoseconds since 1970, where the file system tells.
     package var birthTime: Int64?
-    /// The first bytes, up to ``HeadFingerprint/fullLength``.
+    /// The first bytes of its content, up to ``HeadFingerprint/fullLength``.
     package var head: [UInt8]
+    /// Whether the content is more than the bytes on disk: its size is not known then.
+    package var isCompressed: Bool
+    /// Where the content of a compressed file ends, if that was asked for.
+    package var contentEnd: TailPosition?
 
     package init(
         key: FileKey,
         size: Int64,
         modified: Int64 = 0,
         birthTime: Int64? = nil,
-        head: [UInt8] = []
+        head: [UInt8] = [],
+        isCompressed: Bool = false
     ) {
         self.key = key
         self.size = size
         self.modified = modified
         self.birthTime = birthTime
         self.head = head
+        self.isCompressed = isCompressed
     }
 
     package var fingerprint: HeadFingerprint { HeadFingerprint(of: head) }
@@ -75,7 +98,7 @@ package struct TailPosition: Equatable, Sendable {
     package static let start = TailPosition(offset: 0, guardBytes: [])
 }
 
-/// A file as a checkpoint remembers it.
+/// A file whose reading has begun, as a checkpoint or a lane remembers it.
 package struct KnownFile: Equatable, Sendable {
     /// The checkpoint's id.
     package var id: Int64
@@ -84,6 +107,11 @@ package struct KnownFile: Equatable, Sendable {
     package var birthTime: Int64?
     package var head: HeadFingerprint
     package var position: TailPosition
+    /// Places that reading passed not long ago, oldest first.
+    ///
+    /// A copy made before the last lines were written is shorter than what was read; it is known
+    /// by one of these.
+    package var waypoints: [TailPosition]
 
     package init(
         id: Int64,
@@ -91,7 +119,8 @@ package struct KnownFile: Equatable, Sendable {
         path: String,
         birthTime: Int64? = nil,
         head: HeadFingerprint,
-        position: TailPosition
+        position: TailPosition,
+        waypoints: [TailPosition] = []
     ) {
         self.id = id
         self.key = key
@@ -99,5 +128,6 @@ package struct KnownFile: Equatable, Sendable {
         self.birthTime = birthTime
         self.head = head
         self.position = position
+        self.waypoints = waypoints
     }
 }

@@ -25,24 +25,33 @@ package struct ReadResult: Equatable, Sendable {
     }
 }
 
-/// Why a file is read from its start again.
-package enum RestartCause: Equatable, Sendable {
+/// How the bytes under a file came to be others.
+package enum RewriteCause: String, Equatable, Sendable {
     /// It is shorter than what was read of it.
     case truncated
     /// The bytes before the place are others now.
-    case rewritten
+    case overwritten
+}
+
+/// What stands for the end of an event in a read.
+package enum ReadEnd: Equatable, Sendable {
+    /// More may come: what is not whole waits.
+    case open
+    /// Nothing has come for a while: whole lines are an event, whatever may follow them.
+    case quiet
+    /// Nothing more will come: a line needs no newline.
+    case final
 }
 
 /// What a tail wants done next.
 package enum TailAction: Equatable, Sendable {
     /// Open the file at its path; then tell `opened` or `openFailed`.
     case open
-    /// Read a chunk and frame it; then tell `read`.
-    ///
-    /// With `atEnd`, if the read comes back short, an unterminated line is an event.
-    case read(from: Int64, length: Int, atEnd: Bool)
-    /// The file was rewritten: begin a new generation. Bytes never read are lost and counted.
-    case restart(RestartCause, abandonedBytes: Int64)
+    /// Read a chunk and frame it; then tell `read`. The end counts if the read comes back short.
+    case read(from: Int64, length: Int, end: ReadEnd)
+    /// The bytes that were read are not there any more. Nothing is read until `continued` says
+    /// where they are now, or `lost` that they are nowhere.
+    case rewritten(RewriteCause)
     /// Close the descriptor; the file is opened again when it changes.
     case close
     /// The file is read, settled and over: close it and forget it.
@@ -51,7 +60,7 @@ package enum TailAction: Equatable, Sendable {
 
 /// One file that grows, rotates and shrinks.
 ///
-/// Told what happened to the file, it says when to open, read, restart and let go. It keeps no
+/// Told what happened to the file, it says when to open, read and let go. It keeps no
 /// bytes but the guard, and no more than one read is ever asked at a time.
 ///
 ///     tail.changed(now: now)
@@ -61,7 +70,7 @@ package struct TailStateMachine: Sendable {
 
     package struct Configuration: Sendable {
         /// Bytes read in one turn, so that no file waits long behind another.
-        package var chunkLength = 256 * 1024
+        package var chunkLength: Int
         /// A read grows to this, when one event fills the chunk; then the framer must cut it.
         package var longestRead = 1024 * 1024 + 4096
         /// How long nobody may have appended to a rotated file before it counts as over.
@@ -70,8 +79,11 @@ package struct TailStateMachine: Sendable {
         package var closeInactive: Duration?
         /// A file is read once it has not changed for so long; for drops written in place.
         package var settle: Duration = .zero
+        /// How long lines may wait for others of their event; nil waits for ever.
+        package var eventTimeout: Duration?
 
-        package init(maxLine: Int = 1024 * 1024) {
+        package init(chunkLength: Int = 256 * 1024, maxLine: Int = 1024 * 1024) {
+            self.chunkLength = chunkLength
             longestRead = max(chunkLength, maxLine.addingReportingOverflow(4096).partialValue)
         }
     }
@@ -90,6 +102,8 @@ package struct TailStateMachine: Sendable {
         case leaving(quietSince: Instant, nextLook: Instant)
         /// Over after what is there now; for a one-shot run.
         case ending
+        /// Its bytes have left their inode.
+        case rewritten
         /// Read to its very end; held until its last record is settled.
         case drained
         case finished
@@ -108,7 +122,7 @@ package struct TailStateMachine: Sendable {
     private var life = Life.live
     private var hasMore = true
     private var asked: TailAction?
-    private var pendingRestart: TailAction?
+    private var pendingRewrite: RewriteCause?
     private var readLength: Int
     private var settledOffset: Int64
     private var lastGrowth: Instant?
@@ -116,10 +130,23 @@ package struct TailStateMachine: Sendable {
     private var retryAt: Instant?
     private var retryDelay = Self.firstRetryDelay
     private var abandonedBytes: Int64 = 0
+    /// Whether its bytes were overwritten, rather than deleted with it.
+    package private(set) var wasLost = false
+    private var shrunkBytes: Int64 = 0
+    /// Whether it may be opened again.
+    private var hasName = true
+    /// Whether what is unfinished was taken for whole already, as far as it is.
+    private var isFlushed = false
 
-    package init(position: TailPosition, configuration: Configuration, isOpen: Bool = false) {
+    /// - Parameter size: the size of the file when it was found.
+    package init(
+        position: TailPosition,
+        configuration: Configuration,
+        size: Int64 = 0,
+        isOpen: Bool = false
+    ) {
         self.position = position
-        self.size = position.offset
+        self.size = max(size, position.offset)
         self.settledOffset = position.offset
         self.configuration = configuration
         self.descriptor = isOpen ? .open : .closed
@@ -133,9 +160,23 @@ package struct TailStateMachine: Sendable {
 
     package var isFinished: Bool { life == .finished }
 
-    /// Whether the descriptor may be closed now without a byte at risk.
-    package var isClosable: Bool {
-        life == .live && isOpen && isCaughtUp && size == position.offset
+    /// Whether it waits until it has not changed for a while.
+    package var isSettling: Bool { hasMore && readableAt != nil }
+
+    package var isRewritten: Bool { life == .rewritten }
+
+    /// Whether the file still has the name by which it can be opened again.
+    package var isClosable: Bool { life == .live && isOpen && asked == nil }
+
+    /// Whether it is read to its last byte, so that even its end would take nothing along.
+    package var isIdle: Bool { isClosable && !hasMore && size == position.offset }
+
+    /// Whether it was rotated away or deleted.
+    package var isLeaving: Bool {
+        switch life {
+        case .leaving, .drained: true
+        case .live, .ending, .rewritten, .finished: false
+        }
     }
 }
 
@@ -144,7 +185,7 @@ package struct TailStateMachine: Sendable {
 extension TailStateMachine {
     /// There may be more to read.
     package mutating func changed(now: Instant) {
-        if life == .drained || life == .finished { return }
+        if life == .drained || life == .finished || life == .rewritten { return }
         hasMore = true
         if configuration.settle > .zero { readableAt = now + configuration.settle }
     }
@@ -162,22 +203,16 @@ extension TailStateMachine {
     package mutating func openFailed(isGone: Bool, now: Instant) {
         descriptor = .closed
         asked = nil
-        if isGone, life != .live {
-            abandonedBytes = max(0, size - position.offset)
-            life = .drained
-            hasMore = false
-            settledOffset = position.offset
-            return
-        }
+        if isGone, life == .ending || !hasName { return abandon() }
         retryLater(now)
     }
 
     /// A read was done and framed.
     package mutating func read(_ result: ReadResult, now: Instant) {
-        guard case .read(_, let length, let atEnd) = asked else { return }
+        guard case .read(_, let length, let readEnd) = asked else { return }
         asked = nil
         succeeded()
-        if !result.guardHeld || result.sizeNow < position.offset { return restart(result, now) }
+        if !result.guardHeld || result.sizeNow < position.offset { return noteRewrite(result) }
         noteSize(result.sizeNow, now)
         let end = result.endOffsetOfLastWholeEvent
         precondition(end >= position.offset, "the framer moved backwards")
@@ -185,7 +220,12 @@ extension TailStateMachine {
         if !isStuck { position = TailPosition(offset: end, guardBytes: result.guardBytes) }
         hasMore = result.bytesRead >= length
         readLength = isStuck ? (hasMore ? longer(length) : length) : configuration.chunkLength
-        if atEnd, !hasMore { life = .drained }
+        guard !hasMore else { return }
+        switch readEnd {
+        case .open: break
+        case .quiet: isFlushed = true
+        case .final: life = .drained
+        }
     }
 
     /// A read failed; it is tried again, through a new descriptor if the file still has its name.
@@ -205,16 +245,57 @@ extension TailStateMachine {
     }
 
     /// The file left the globs.
-    package mutating func moved(now: Instant) { leave(now) }
+    package mutating func moved(now: Instant) {
+        hasName = true
+        leave(now)
+    }
 
     /// The file's last name is gone.
-    package mutating func removed(now: Instant) { leave(now) }
+    package mutating func removed(now: Instant) {
+        hasName = false
+        leave(now)
+    }
 
     /// The file is back in the globs, perhaps under another name.
     package mutating func renamed(now: Instant) {
-        if life == .finished { return }
+        if life == .finished || life == .rewritten { return }
         life = .live
+        hasName = true
         hasMore = true
+        retryAt = nil
+    }
+
+    /// Somebody else has seen that the file was rewritten.
+    package mutating func rewritten() {
+        guard life != .finished, life != .rewritten else { return }
+        life = .rewritten
+        hasMore = false
+    }
+
+    /// The bytes that were read are under another inode now, and reading goes on there.
+    ///
+    /// - Parameter end: where they end, when that is before the place that reading has reached.
+    package mutating func continued(at end: TailPosition?, size: Int64, isOpen: Bool, now: Instant)
+    {
+        guard life != .finished else { return }
+        if let end, end.offset < position.offset { position = end }
+        life = .live
+        hasName = true
+        pendingRewrite = nil
+        asked = nil
+        self.size = max(size, position.offset)
+        descriptor = isOpen ? .open : .closed
+        hasMore = true
+        lastGrowth = now
+        succeeded()
+    }
+
+    /// The bytes of the rewritten file are nowhere: what was not read of them never will be.
+    package mutating func lost() {
+        guard life == .rewritten else { return }
+        pendingRewrite = nil
+        wasLost = true
+        abandon()
     }
 
     /// No more is wanted than what the file holds now; for a one-shot run.
@@ -230,30 +311,38 @@ extension TailStateMachine {
     }
 
     private mutating func leave(_ now: Instant) {
+        retryAt = nil
         guard life == .live else { return }
         life = .leaving(quietSince: now, nextLook: now + Self.lookInterval)
         hasMore = true
         readableAt = nil
-        retryAt = nil
+    }
+
+    /// Bytes that were cut off the file's end unread since this was last asked.
+    package mutating func takeShrunkBytes() -> Int64 {
+        defer { shrunkBytes = 0 }
+        return shrunkBytes
     }
 
     private mutating func noteSize(_ sizeNow: Int64, _ now: Instant) {
         guard sizeNow != size || lastGrowth == nil else { return }
+        shrunkBytes += max(0, size - sizeNow)
         size = sizeNow
         lastGrowth = now
+        isFlushed = false
         if case .leaving(_, let look) = life { life = .leaving(quietSince: now, nextLook: look) }
     }
 
-    private mutating func restart(_ result: ReadResult, _ now: Instant) {
-        let cause: RestartCause = result.sizeNow < position.offset ? .truncated : .rewritten
-        let lost = max(0, size - position.offset)
-        pendingRestart = .restart(cause, abandonedBytes: lost)
-        position = .start
-        settledOffset = 0
-        size = result.sizeNow
-        readLength = configuration.chunkLength
-        hasMore = true
-        lastGrowth = now
+    private mutating func noteRewrite(_ result: ReadResult) {
+        pendingRewrite = result.sizeNow < position.offset ? .truncated : .overwritten
+        life = .rewritten
+        hasMore = false
+    }
+
+    private mutating func abandon() {
+        abandonedBytes = max(0, size - position.offset)
+        life = .drained
+        hasMore = false
     }
 
     private func longer(_ length: Int) -> Int {
@@ -278,15 +367,22 @@ extension TailStateMachine {
     ///
     /// After `.open` and `.read` it is nil until the outcome is told.
     package mutating func nextAction(now: Instant) -> TailAction? {
-        if let restart = pendingRestart {
-            pendingRestart = nil
-            return restart
+        if let cause = pendingRewrite {
+            pendingRewrite = nil
+            descriptor = .closed
+            return .rewritten(cause)
         }
         guard asked == nil, isDue(retryAt, now) else { return nil }
+        if life == .rewritten { return nil }
         if life == .drained { return finishIfSettled() }
         lookAgainIfDue(now)
-        if hasMore { return isDue(readableAt, now) ? readOrOpen(atEnd: false) : nil }
-        if isOver(now) { return readOrOpen(atEnd: true) }
+        if hasMore {
+            guard isDue(readableAt, now) else { return nil }
+            readableAt = nil
+            return readOrOpen(.open)
+        }
+        if isOver(now) { return readOrOpen(.final) }
+        if let flushAt, now >= flushAt { return readOrOpen(.quiet) }
         return closeIfInactive(now)
     }
 
@@ -299,22 +395,30 @@ extension TailStateMachine {
         case .leaving(let quietSince, let look):
             return min(quietSince + configuration.rotateWait, look)
         case .live:
-            return isClosable ? inactiveAt : nil
-        case .ending, .drained, .finished:
+            return [flushAt, isIdle ? inactiveAt : nil].compactMap { $0 }.min()
+        case .ending, .rewritten, .drained, .finished:
             return nil
         }
+    }
+
+    /// When lines that wait for others of their event are taken for the whole of it.
+    private var flushAt: Instant? {
+        guard let timeout = configuration.eventTimeout, let lastGrowth, life == .live, !isFlushed,
+            size > position.offset
+        else { return nil }
+        return lastGrowth + timeout
     }
 
     private func isDue(_ time: Instant?, _ now: Instant) -> Bool {
         time.map { now >= $0 } ?? true
     }
 
-    private mutating func readOrOpen(atEnd: Bool) -> TailAction {
+    private mutating func readOrOpen(_ end: ReadEnd) -> TailAction {
         guard descriptor == .open else {
             descriptor = .opening
             return ask(.open)
         }
-        return ask(.read(from: position.offset, length: readLength, atEnd: atEnd))
+        return ask(.read(from: position.offset, length: readLength, end: end))
     }
 
     private mutating func ask(_ action: TailAction) -> TailAction {
@@ -335,7 +439,7 @@ extension TailStateMachine {
         switch life {
         case .leaving(let quietSince, _): now >= quietSince + configuration.rotateWait
         case .ending: true
-        case .live, .drained, .finished: false
+        case .live, .rewritten, .drained, .finished: false
         }
     }
 
@@ -352,7 +456,13 @@ extension TailStateMachine {
     }
 
     private mutating func closeIfInactive(_ now: Instant) -> TailAction? {
-        guard isClosable, let inactiveAt, now >= inactiveAt else { return nil }
+        guard isIdle, let inactiveAt, now >= inactiveAt else { return nil }
+        return close()
+    }
+
+    /// Lets the descriptor go to somebody who needs one; the file is opened again for its next read.
+    package mutating func close() -> TailAction? {
+        guard isClosable else { return nil }
         descriptor = .closed
         return .close
     }

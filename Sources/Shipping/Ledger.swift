@@ -7,8 +7,8 @@ package struct Ledger: Sendable, Equatable {
     package var failures: [Failure: Int64] = [:]
     /// Kafka records acknowledged, by topic.
     package var topics: [String: Int64] = [:]
-    package var linesCut: Int64 = 0
-    package var linesSkipped: Int64 = 0
+    /// What happened to files.
+    package var files: [FileCounter: Int64] = [:]
 
     /// What went wrong, with the first place where it did.
     package struct Failure: Sendable, Hashable {
@@ -34,14 +34,17 @@ package struct Ledger: Sendable, Equatable {
         failures.reduce(0) { $1.key.fate == fate ? $0 + $1.value : $0 }
     }
 
+    package var linesCut: Int64 { files[.linesCut] ?? 0 }
+
+    package var linesSkipped: Int64 { files[.linesSkipped] ?? 0 }
+
     package var failedCount: Int64 { failures.values.reduce(0, +) }
 
     /// Adds another lane's books to these.
     package mutating func add(_ other: Ledger) {
         read += other.read
         sent += other.sent
-        linesCut += other.linesCut
-        linesSkipped += other.linesSkipped
+        files.merge(other.files, uniquingKeysWith: +)
         dropped.merge(other.dropped, uniquingKeysWith: +)
         failures.merge(other.failures, uniquingKeysWith: +)
         topics.merge(other.topics, uniquingKeysWith: +)

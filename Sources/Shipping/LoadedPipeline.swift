@@ -8,7 +8,7 @@ package struct LoadedPipeline: Sendable {
     let plan: Plan
     let program: Program
     /// Bytes of a file that one byte of its text takes at most.
-    private let encodedUnit: Int
+    let encodedUnit: Int
 
     package var name: String { plan.name }
     package var path: String { plan.source.path }
@@ -76,8 +76,22 @@ package struct LoadedPipeline: Sendable {
         return length * encodedUnit
     }
 
-    func tailConfiguration(endsAtEndOfFile: Bool) -> TailStateMachine.Configuration {
-        var configuration = TailStateMachine.Configuration(maxLine: longestEvent)
+    /// Whether gzip and zstd files are read as what is in them.
+    var decompresses: Bool { plan.input.compressed == .auto }
+
+    func tailConfiguration(
+        endsAtEndOfFile: Bool,
+        chunkLength: Int
+    ) -> TailStateMachine.Configuration {
+        var configuration = TailStateMachine.Configuration(
+            chunkLength: chunkLength,
+            maxLine: longestEvent
+        )
+        configuration.rotateWait = plan.input.rotateWait
+        configuration.closeInactive = plan.input.closeInactive.unlessZero
+        if plan.input.multiline != nil {
+            configuration.eventTimeout = plan.input.multilineTimeout.unlessZero
+        }
         if !endsAtEndOfFile { configuration.settle = plan.input.settle ?? .zero }
         return configuration
     }
@@ -92,7 +106,10 @@ package struct LoadedPipeline: Sendable {
         return WatchSet(
             patterns: try plan.input.globs.map(pattern),
             exclude: try plan.input.excluded.map(pattern),
-            start: begins == .end ? .end : .beginning
+            start: begins == .end ? .end : .beginning,
+            newFiles: plan.input.newFiles == .end ? .end : .beginning,
+            ignoreOlder: plan.input.ignoreOlder,
+            decompresses: decompresses
         )
     }
 
@@ -101,7 +118,7 @@ package struct LoadedPipeline: Sendable {
     /// - Throws: `ServiceError` (78) for a glob that cannot be understood.
     func filesMatchingGlobs() throws -> [String] {
         let set = try makeWatchSet(start: nil)
-        return GlobExpansion.files(matching: set.patterns, excluding: set.exclude)
+        return GlobExpansion.files(matching: set.patterns, excluding: set.exclude, on: LinuxDisk())
     }
 
     /// A relative glob is relative to the pipeline file.
@@ -120,4 +137,9 @@ package struct LoadedPipeline: Sendable {
         guard let slash = absolute.lastIndex(of: "/") else { return "/" }
         return String(absolute[...slash])
     }
+}
+
+extension Duration {
+    /// Nil for a time of nothing, which switches a limit off.
+    fileprivate var unlessZero: Duration? { self == .zero ? nil : self }
 }

@@ -443,8 +443,7 @@ private final class MemoryFile: DiskFile, @unchecked Sendable {
             key: FileKey(device: 1, inode: 2),
             size: Int64(bytes.count),
             modified: 0,
-            linkCount: 1,
-            isRegular: true
+            kind: .regular
         )
     }
 }

@@ -10,14 +10,14 @@ struct DiscoveryStateMachineTests {
     @Test func `a file that nothing is known of is new and read from its start`() {
         var machine = machine()
         machine.see([(old, "/a")])
-        #expect(machine.verdicts([old: text]) == [.new])
+        #expect(machine.verdicts([old: text]) == [.new(replacing: nil)])
     }
 
     @Test func `the same inode with the same bytes before the place is resumed there`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
         machine.see([(old, "/a")])
-        #expect(machine.verdicts([old: text]) == [.resume(known)])
+        #expect(machine.verdicts([old: text]) == [.resumed(known)])
     }
 
     @Test func `a file that was renamed while nobody looked is resumed`() {
@@ -26,43 +26,101 @@ struct DiscoveryStateMachineTests {
         machine.see([(old, "/a.1"), (new, "/a")])
         let other = Array("another\n".utf8)
         let verdicts = machine.verdicts([old: text, new: other])
-        #expect(verdicts.contains(.resume(known)) && verdicts.contains(.new))
+        #expect(verdicts.contains(.resumed(known)) && verdicts.contains(.new(replacing: nil)))
     }
 
     @Test func `the same inode with other bytes before the place was rewritten`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
         machine.see([(old, "/a")])
-        #expect(machine.verdicts([old: Array("id,name\n9,z\n2,b\n".utf8)]) == [.rewritten(known)])
+        #expect(
+            machine.verdicts([old: Array("id,name\n9,z\n2,b\n".utf8)]) == [.new(replacing: known)]
+        )
     }
 
     @Test func `the same inode with fewer bytes than the place was rewritten`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
         machine.see([(old, "/a")])
-        #expect(machine.verdicts([old: Array(text.prefix(8))]) == [.rewritten(known)])
+        #expect(machine.verdicts([old: Array(text.prefix(8))]) == [.new(replacing: known)])
     }
 
     @Test func `another inode with the same content is the same file if the old one is gone`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
         machine.see([(new, "/a")])
-        #expect(machine.verdicts([new: text]) == [.renamed(known)])
+        #expect(machine.verdicts([new: text]) == [.continued(known)])
     }
 
     @Test func `two files with the same content are two files while both are there`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
         machine.see([(old, "/a"), (new, "/b")])
-        let verdicts = machine.verdicts([old: text, new: text])
-        #expect(verdicts.contains(.resume(known)) && verdicts.contains(.new))
+        #expect(machine.verdicts([old: text, new: text]) == [.resumed(known)])
+        // One may be a copy of the other, which is about to be truncated.
+        for time in [Duration.seconds(1), .seconds(4)] {
+            machine.see([(old, "/a"), (new, "/b")], at: time) { _, key in key == old ? known : nil }
+            let events = machine.run([old: text, new: text]) { _, key in key == old ? known : nil }
+            #expect(events == (time < .seconds(3) ? [] : ["found /b new"]))
+        }
+    }
+
+    @Test func `a copy goes on where its original was read to when that is truncated`() {
+        let known = known(old, offset: 12)
+        let knowing: (Int, FileKey) -> KnownFile? = { _, key in key == old ? known : nil }
+        var machine = machine(known: [known])
+        machine.see([(old, "/a")])
+        #expect(machine.run([old: text]) == ["found /a resumed at 12"])
+        machine.see([(old, "/a"), (new, "/a.1")], knowing: knowing)
+        #expect(machine.run([old: text, new: text], knowing: knowing) == [])
+        machine.rewritten(0, old, as: known)
+        machine.see([(old, "/a"), (new, "/a.1")])
+        #expect(machine.run([old: [], new: text]) == ["found /a.1 continued from 12"])
+    }
+
+    @Test func `a copy that is shorter than what was read is read no further`() {
+        let known = known(old, offset: 20)
+        let knowing: (Int, FileKey) -> KnownFile? = { _, key in key == old ? known : nil }
+        var machine = machine(known: [known])
+        machine.see([(old, "/a")])
+        #expect(machine.run([old: text]) == ["found /a resumed at 20"])
+        machine.see([(old, "/a"), (new, "/a.1")], knowing: knowing)
+        #expect(machine.run([old: text, new: Array(text.prefix(16))], knowing: knowing) == [])
+        machine.rewritten(0, old, as: known)
+        machine.see([(old, "/a"), (new, "/a.1")])
+        #expect(machine.positions([old: [], new: Array(text.prefix(16))]) == [16])
+    }
+
+    @Test func `a rewritten file whose bytes are nowhere is lost, and what is there now is new`() {
+        let known = known(old, offset: 12)
+        var machine = machine(known: [known])
+        machine.see([(old, "/a")])
+        #expect(machine.run([old: text]) == ["found /a resumed at 12"])
+        machine.rewritten(0, old, as: known)
+        machine.see([(old, "/a")])
+        #expect(machine.run([old: Array("7,x\n".utf8)]) == ["found /a new", "lost /a"])
+    }
+
+    @Test func `a compressed copy of a file that is there is read on from where that is read`() {
+        let known = known(old, offset: 20)
+        let knowing: (Int, FileKey) -> KnownFile? = { _, key in key == old ? known : nil }
+        var machine = machine(known: [known])
+        machine.see([(old, "/a")])
+        #expect(machine.run([old: text]) == ["found /a resumed at 20"])
+        machine.see([(old, "/a"), (new, "/a.gz")], knowing: knowing)
+        #expect(
+            machine.run([old: text, new: text], compressed: [new], knowing: knowing)
+                == ["found /a.gz copied from 20"]
+        )
     }
 
     @Test func `a header in common makes two files of different rows no relatives`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
         machine.see([(new, "/b")])
-        #expect(machine.verdicts([new: Array("id,name\n7,x\n8,y\n".utf8)]) == [.new])
+        #expect(
+            machine.verdicts([new: Array("id,name\n7,x\n8,y\n".utf8)]) == [.new(replacing: nil)]
+        )
     }
 
     @Test func `a reused inode with other birth and head is another file`() {
@@ -71,7 +129,7 @@ struct DiscoveryStateMachineTests {
         known.head = HeadFingerprint(of: Array("id,other\n".utf8))
         var machine = machine(known: [known])
         machine.see([(old, "/a")])
-        #expect(machine.verdicts([old: text], birthTime: 2) == [.rewritten(known)])
+        #expect(machine.verdicts([old: text], birthTime: 2) == [.new(replacing: nil)])
     }
 
     @Test func `a known file is matched once`() {
@@ -80,8 +138,8 @@ struct DiscoveryStateMachineTests {
         var machine = machine(known: [known])
         machine.see([(new, "/b"), (third, "/c")])
         let verdicts = machine.verdicts([new: text, third: text])
-        #expect(verdicts.filter { $0 == .renamed(known) }.count == 1)
-        #expect(verdicts.filter { $0 == .new }.count == 1)
+        #expect(verdicts.filter { $0 == .continued(known) }.count == 1)
+        #expect(verdicts.filter { $0 == .new(replacing: nil) }.count == 1)
     }
 }
 
@@ -95,17 +153,21 @@ extension DiscoveryStateMachineTests {
         let known = known(old, offset: 16)
         machine.see([(new, "/a")]) { _, key in key == old ? known : nil }
         let events = machine.run([new: text + Array("4,d\n".utf8)])
-        #expect(events == ["found /a renamed from 16"])
+        #expect(events == ["found /a continued from 16"])
     }
 
     @Test func `a file that leaves is told to have moved or gone`() {
         var machine = machine()
         machine.see([(old, "/a"), (new, "/b")])
         _ = machine.run([old: text, new: text])
-        machine.see([], strays: [old: "/old/a"])
+        machine.see([], strays: [old: Stray(path: "/old/a", size: 20)])
         #expect(machine.run([:]).sorted() == ["moved 10 to /old/a", "removed 11"])
-        machine.see([])
+        machine.see([], strays: [old: Stray(path: "/old/a", size: 20)])
         #expect(machine.run([:]) == [])
+        machine.see([], strays: [old: Stray(path: "/old/b", size: 20)])
+        #expect(machine.run([:]) == ["moved 10 to /old/b"])
+        machine.see([])
+        #expect(machine.run([:]) == ["removed 10"])
     }
 
     @Test func `a cascade keeps every file's state with its inode`() {
@@ -114,7 +176,7 @@ extension DiscoveryStateMachineTests {
         machine.see([(new, "/a.1"), (old, "/a")])
         _ = machine.run([old: text, new: text])
         machine.see([(new, "/a.2"), (old, "/a.1"), (third, "/a")])
-        let events = machine.run([third: []]).sorted()
+        let events = machine.run([third: [0x41]]).sorted()
         #expect(events == ["found /a new", "renamed 10 to /a.1", "renamed 11 to /a.2"])
     }
 
@@ -136,14 +198,17 @@ extension DiscoveryStateMachineTests {
         _ = machine.run([:])
         machine.forget(0, old, as: known(old, offset: 20))
         machine.see([(old, "/a")])
-        #expect(machine.run([old: text]) == ["found /a resume at 20"])
+        #expect(machine.run([old: text]) == ["found /a resumed at 20"])
     }
 
     @Test func `only files of the first round begin at the end`() {
-        var machine = DiscoveryStateMachine(starts: [.end], known: [[]])
+        var machine = DiscoveryStateMachine(
+            sets: [WatchSet(patterns: [], start: .end)],
+            known: [[]]
+        )
         machine.see([(old, "/a")])
         #expect(machine.positions([old: text]) == [20])
-        machine.finishRound()
+        _ = machine.finishRound(sawAll: true)
         machine.see([(old, "/a"), (new, "/b")])
         #expect(machine.positions([new: text]) == [0])
     }
@@ -163,7 +228,7 @@ extension DiscoveryStateMachineTests {
 
 extension DiscoveryStateMachineTests {
     private func machine(known: [KnownFile] = []) -> DiscoveryStateMachine {
-        DiscoveryStateMachine(starts: [.beginning], known: [known])
+        DiscoveryStateMachine(sets: [WatchSet(patterns: [])], known: [known])
     }
 
     private func known(_ key: FileKey, offset: Int, path: String = "/a") -> KnownFile {
@@ -180,44 +245,80 @@ extension DiscoveryStateMachineTests {
 extension DiscoveryStateMachine {
     fileprivate mutating func see(
         _ files: [(FileKey, String)],
-        strays: [FileKey: String] = [:],
+        strays: [FileKey: Stray] = [:],
+        at time: Duration = .zero,
         knowing: (Int, FileKey) -> KnownFile? = { _, _ in nil }
     ) {
         let sightings = files.map { Sighting(set: 0, key: $0.0, path: $0.1) }
-        sighted(sightings, strays: strays, knowing: knowing)
+        sighted(sightings, strays: strays, now: origin + time, knowing: knowing)
     }
 
     fileprivate mutating func found(
         _ disk: [FileKey: [UInt8]],
-        birthTime: Int64? = nil
+        birthTime: Int64? = nil,
+        compressed: Set<FileKey> = [],
+        knowing: (Int, FileKey) -> KnownFile? = { _, _ in nil }
     ) -> [WatchEvent] {
         var events: [WatchEvent] = []
-        while let action = nextAction() {
+        while let action = nextAction(knowing: knowing) {
             switch action {
+            case .compare(let comparison): compare(comparison, disk, knowing)
             case .report(let event): events.append(event)
             case .examine(let sighting):
                 guard let bytes = disk[sighting.key] else {
                     examinationFailed(sighting)
                     continue
                 }
-                examine(sighting, bytes, birthTime)
+                examine(sighting, bytes, birthTime, compressed.contains(sighting.key))
             }
         }
         return events
     }
 
-    private mutating func examine(_ sighting: Sighting, _ bytes: [UInt8], _ birthTime: Int64?) {
+    private mutating func examine(
+        _ sighting: Sighting,
+        _ bytes: [UInt8],
+        _ birthTime: Int64?,
+        _ isCompressed: Bool
+    ) {
         let evidence = FileEvidence(
             key: sighting.key,
             size: Int64(bytes.count),
             birthTime: birthTime,
+            head: Array(bytes.prefix(HeadFingerprint.fullLength)),
+            isCompressed: isCompressed
+        )
+        var guards: [Int64: [UInt8]] = [:]
+        for offset in opened(sighting, evidence) {
+            guards[offset] = bytes.guardBytes(before: offset)
+        }
+        examined(guards: guards)
+    }
+
+    private mutating func compare(
+        _ comparison: Comparison,
+        _ disk: [FileKey: [UInt8]],
+        _ knowing: (Int, FileKey) -> KnownFile?
+    ) {
+        let known = knowing(comparison.set, comparison.key)
+        guard let bytes = disk[comparison.key] else {
+            return compared(comparison, nil, guards: [:], known: known)
+        }
+        let evidence = FileEvidence(
+            key: comparison.key,
+            size: Int64(bytes.count),
             head: Array(bytes.prefix(HeadFingerprint.fullLength))
         )
         var guards: [Int64: [UInt8]] = [:]
-        for offset in guardOffsets(for: evidence, in: sighting.set) {
-            guards[offset] = Array(bytes.prefix(Int(offset)).suffix(TailPosition.guardLength))
-        }
-        examined(sighting, evidence, guards: guards)
+        for offset in comparison.offsets { guards[offset] = bytes.guardBytes(before: offset) }
+        let copy = comparison.compressedCopy.flatMap { disk[$0.key] }
+        compared(
+            comparison,
+            evidence,
+            guards: guards,
+            known: known,
+            copyGuard: known.flatMap { copy?.guardBytes(before: $0.position.offset) }
+        )
     }
 
     fileprivate mutating func verdicts(
@@ -235,8 +336,13 @@ extension DiscoveryStateMachine {
         }
     }
 
-    fileprivate mutating func run(_ disk: [FileKey: [UInt8]]) -> [String] {
-        found(disk).map(\.text)
+    fileprivate mutating func run(
+        _ disk: [FileKey: [UInt8]],
+        compressed: Set<FileKey> = [],
+        knowing: (Int, FileKey) -> KnownFile? = { _, _ in nil }
+    ) -> [String] {
+        let events = found(disk, compressed: compressed, knowing: knowing)
+        return (events + finishRound(sawAll: true)).map(\.text)
     }
 }
 
@@ -248,6 +354,8 @@ extension WatchEvent {
         case .renamed(_, let key, let path): "renamed \(key.inode) to \(path)"
         case .moved(_, let key, let path): "moved \(key.inode) to \(path ?? "?")"
         case .removed(_, let key): "removed \(key.inode)"
+        case .rewritten(_, let key): "rewritten \(key.inode)"
+        case .lost(_, let known): "lost \(known.path)"
         case .problem(let problem): "\(problem)"
         }
     }
@@ -257,9 +365,17 @@ extension FileVerdict {
     fileprivate var text: String {
         switch self {
         case .new: "new"
-        case .resume(let known): "resume at \(known.position.offset)"
-        case .rewritten: "rewritten"
-        case .renamed(let known): "renamed from \(known.position.offset)"
+        case .resumed(let known): "resumed at \(known.position.offset)"
+        case .continued(let known): "continued from \(known.position.offset)"
+        case .copied(let known): "copied from \(known.position.offset)"
         }
     }
 }
+
+extension [UInt8] {
+    fileprivate func guardBytes(before offset: Int64) -> [UInt8] {
+        Array(prefix(Int(offset)).suffix(TailPosition.guardLength))
+    }
+}
+
+private let origin = ContinuousClock.now

@@ -76,7 +76,7 @@ struct FileWatcherTests {
         #expect(lane.round() == ["a.log: first line"])
         directory.write("a.log", "another line that is longer than all before it\n")
         #expect(lane.round() == ["a.log: another line that is longer than all before it"])
-        #expect(lane.restarts == 2)
+        #expect(lane.rewrites == 2)
     }
 
     @Test func `an atomic save sends only what was added`() throws {

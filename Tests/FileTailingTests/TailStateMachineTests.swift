@@ -9,21 +9,21 @@ struct TailStateMachineTests {
         #expect(tail.nextAction(now: start) == .open)
         #expect(tail.nextAction(now: start) == nil)
         tail.opened(size: 30, now: start)
-        #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, end: .open))
         #expect(tail.nextAction(now: start) == nil)
         tail.read(result(30, end: 30, size: 30), now: start)
         #expect(tail.nextAction(now: start) == nil)
         #expect(tail.isCaughtUp)
         #expect(tail.nextDeadline == nil)
         tail.changed(now: start)
-        #expect(tail.nextAction(now: start) == .read(from: 30, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .read(from: 30, length: 100, end: .open))
     }
 
     @Test func `a full chunk is followed by another turn`() {
         var tail = opened()
         _ = tail.nextAction(now: start)
         tail.read(result(100, end: 90, size: 500), now: start)
-        #expect(tail.nextAction(now: start) == .read(from: 90, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .read(from: 90, length: 100, end: .open))
     }
 
     @Test func `the rest of an unfinished line is read again with what follows`() {
@@ -32,7 +32,7 @@ struct TailStateMachineTests {
         tail.read(result(30, end: 20, size: 30), now: start)
         #expect(tail.nextAction(now: start) == nil)
         tail.changed(now: start)
-        #expect(tail.nextAction(now: start) == .read(from: 20, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .read(from: 20, length: 100, end: .open))
         #expect(tail.position.guardBytes == [20])
     }
 
@@ -47,7 +47,7 @@ struct TailStateMachineTests {
         #expect(lengths == [100, 200, 400, 400])
         _ = tail.nextAction(now: start)
         tail.read(result(400, end: 300, size: 9_999), now: start)
-        #expect(tail.nextAction(now: start) == .read(from: 300, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .read(from: 300, length: 100, end: .open))
     }
 
     @Test func `a file that cannot be opened is tried again, ever more slowly`() {
@@ -73,7 +73,7 @@ struct TailStateMachineTests {
         var tail = opened()
         _ = tail.nextAction(now: start)
         tail.paused(at: TailPosition(offset: 10, guardBytes: [1]), now: start)
-        #expect(tail.nextAction(now: start) == .read(from: 10, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .read(from: 10, length: 100, end: .open))
     }
 
     @Test func `a drop that is still being written is read once it has settled`() {
@@ -91,16 +91,19 @@ struct TailStateMachineTests {
 // MARK: - Shrinking
 
 extension TailStateMachineTests {
-    @Test func `a file shorter than what was read begins anew`() {
+    @Test func `a file shorter than what was read is over once its last record is settled`() {
         var tail = opened()
         _ = tail.nextAction(now: start)
         tail.read(result(50, end: 40, size: 50), now: start)
         tail.changed(now: start)
         _ = tail.nextAction(now: start)
         tail.read(result(0, end: 40, size: 8), now: start)
-        #expect(tail.nextAction(now: start) == .restart(.truncated, abandonedBytes: 10))
-        #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, atEnd: false))
-        #expect(tail.position == .start)
+        #expect(tail.nextAction(now: start) == .rewritten(.truncated))
+        #expect(tail.nextAction(now: start) == nil)
+        tail.lost()
+        #expect(tail.nextAction(now: start) == nil)
+        tail.settled(through: 40)
+        #expect(tail.nextAction(now: start) == .finished(abandonedBytes: 10))
     }
 
     @Test func `other bytes before the place mean a rewritten file`() {
@@ -110,8 +113,41 @@ extension TailStateMachineTests {
         tail.changed(now: start)
         _ = tail.nextAction(now: start)
         tail.read(result(10, end: 50, size: 90, guardHeld: false), now: start)
-        #expect(tail.nextAction(now: start) == .restart(.rewritten, abandonedBytes: 0))
-        #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .rewritten(.overwritten))
+        #expect(tail.nextAction(now: start) == nil)
+    }
+
+    @Test func `a rewritten file goes on where its bytes are now`() {
+        var tail = opened()
+        _ = tail.nextAction(now: start)
+        tail.read(result(50, end: 50, size: 50), now: start)
+        tail.changed(now: start)
+        _ = tail.nextAction(now: start)
+        tail.read(result(0, end: 50, size: 0, guardHeld: false), now: start)
+        _ = tail.nextAction(now: start)
+        tail.continued(at: nil, size: 80, isOpen: false, now: start)
+        #expect(tail.nextAction(now: start) == .open)
+        tail.opened(size: 80, now: start)
+        #expect(tail.nextAction(now: start) == .read(from: 50, length: 100, end: .open))
+    }
+
+    @Test func `lines that wait for others of their event are taken for all of it after a while`() {
+        var configuration = configuration()
+        configuration.eventTimeout = .seconds(5)
+        var tail = TailStateMachine(
+            position: .start,
+            configuration: configuration,
+            isOpen: true
+        )
+        _ = tail.nextAction(now: start)
+        tail.read(result(30, end: 20, size: 30), now: start)
+        #expect(tail.nextAction(now: start) == nil)
+        #expect(tail.nextDeadline == start + .seconds(5))
+        let later = start + .seconds(5)
+        #expect(tail.nextAction(now: later) == .read(from: 20, length: 100, end: .quiet))
+        tail.read(result(10, end: 20, size: 30), now: later)
+        #expect(tail.nextAction(now: later) == nil)
+        #expect(tail.nextDeadline == nil)
     }
 }
 
@@ -121,19 +157,19 @@ extension TailStateMachineTests {
     @Test func `a rotated file is held until it is read, quiet and settled`() {
         var tail = opened()
         tail.moved(now: start)
-        #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, end: .open))
         tail.read(result(30, end: 20, size: 30), now: start)
         #expect(tail.nextAction(now: start) == nil)
         let second = start + .seconds(1)
         #expect(tail.nextDeadline == second)
-        #expect(tail.nextAction(now: second) == .read(from: 20, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: second) == .read(from: 20, length: 100, end: .open))
         tail.read(result(20, end: 30, size: 40), now: second)
         #expect(
-            tail.nextAction(now: start + .seconds(5)) == .read(from: 30, length: 100, atEnd: false)
+            tail.nextAction(now: start + .seconds(5)) == .read(from: 30, length: 100, end: .open)
         )
         tail.read(result(10, end: 30, size: 40), now: start + .seconds(5))
         let over = second + .seconds(5)
-        #expect(tail.nextAction(now: over) == .read(from: 30, length: 100, atEnd: true))
+        #expect(tail.nextAction(now: over) == .read(from: 30, length: 100, end: .final))
         tail.read(result(10, end: 40, size: 40), now: over)
         #expect(tail.nextAction(now: over) == nil)
         tail.settled(through: 39)
@@ -156,11 +192,11 @@ extension TailStateMachineTests {
 
     @Test func `a file that is gone before it could be opened is over, and its bytes are counted`()
     {
-        var tail = tail()
+        var tail = TailStateMachine(position: .start, configuration: configuration(), size: 70)
         tail.removed(now: start)
         #expect(tail.nextAction(now: start) == .open)
         tail.openFailed(isGone: true, now: start)
-        #expect(tail.nextAction(now: start) == .finished(abandonedBytes: 0))
+        #expect(tail.nextAction(now: start) == .finished(abandonedBytes: 70))
     }
 
     @Test func `a long unfinished tail of a rotated file is read to its end`() {
@@ -170,10 +206,10 @@ extension TailStateMachineTests {
         var reads = 0
         while reads < 30, !tail.isFinished {
             switch tail.nextAction(now: now) {
-            case .read(let from, let length, let atEnd):
+            case .read(let from, let length, let end):
                 reads += 1
                 let count = min(length, 250 - Int(from))
-                let isLast = atEnd && count < length
+                let isLast = end == .final && count < length
                 tail.read(result(count, end: isLast ? 250 : Int(from), size: 250), now: now)
                 if isLast { tail.settled(through: 250) }
             case nil: now = tail.nextDeadline ?? now
@@ -187,9 +223,9 @@ extension TailStateMachineTests {
     @Test func `in a one-shot run the end of the file is the end`() {
         var tail = opened()
         tail.finishAtEnd()
-        #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, atEnd: false))
+        #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, end: .open))
         tail.read(result(30, end: 20, size: 30), now: start)
-        #expect(tail.nextAction(now: start) == .read(from: 20, length: 100, atEnd: true))
+        #expect(tail.nextAction(now: start) == .read(from: 20, length: 100, end: .final))
         tail.read(result(10, end: 30, size: 30), now: start)
         tail.settled(through: 30)
         #expect(tail.nextAction(now: start) == .finished(abandonedBytes: 0))
@@ -210,15 +246,15 @@ extension TailStateMachineTests {
         #expect(tail.nextAction(now: start + .seconds(70)) == .open)
         tail.opened(size: 25, now: start + .seconds(70))
         #expect(
-            tail.nextAction(now: start + .seconds(70)) == .read(from: 20, length: 100, atEnd: false)
+            tail.nextAction(now: start + .seconds(70)) == .read(from: 20, length: 100, end: .open)
         )
     }
 
-    @Test func `a file with an unfinished line is not closed`() {
+    @Test func `a file with an unfinished line is closed only when a descriptor is needed`() {
         var tail = opened()
         _ = tail.nextAction(now: start)
         tail.read(result(30, end: 20, size: 30), now: start)
-        #expect(!tail.isClosable)
+        #expect(tail.isClosable && !tail.isIdle)
     }
 }
 

@@ -3,6 +3,7 @@ import FileTailing
 /// The smallest lane: reads what the watcher finds, and takes every line for settled.
 final class TestLane {
     private final class Reader {
+        let id: Int64
         var path: String
         var key: FileKey
         var head: HeadFingerprint
@@ -10,7 +11,8 @@ final class TestLane {
         var framer: LineFramer
         var file: TailedFile?
 
-        init(_ found: DiscoveredFile, _ framer: LineFramer) {
+        init(_ id: Int64, _ found: DiscoveredFile, _ framer: LineFramer) {
+            self.id = id
             path = found.path
             key = found.key
             head = found.evidence.fingerprint
@@ -19,6 +21,7 @@ final class TestLane {
             tail = TailStateMachine(
                 position: found.position,
                 configuration: .init(maxLine: 1_000),
+                size: found.evidence.size,
                 isOpen: found.file != nil
             )
         }
@@ -31,7 +34,9 @@ final class TestLane {
     private var output: [String] = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 8)
     private let usesEvents: Bool
-    private(set) var restarts = 0
+    private var mustLookAgain = false
+    private var lastID: Int64 = 100
+    private(set) var rewrites = 0
     private(set) var problems: [WatchProblem] = []
 
     init(
@@ -59,11 +64,15 @@ final class TestLane {
     /// What was read since, sorted; without events a scan's time goes by.
     func round(after time: Duration = .zero) -> [String] {
         now = now + (usesEvents ? time : max(time, .seconds(5)))
-        let events = watcher.advance(now: now) { [readers] _, key in
-            readers[key].map { Self.known($0) }
-        }
-        for event in events { note(event) }
-        for reader in readers.values { run(reader) }
+        // A rewritten file is looked at again before anything of it is read.
+        repeat {
+            mustLookAgain = false
+            let events = watcher.advance(now: now) { [readers] _, key in
+                readers[key].map { Self.known($0) }
+            }
+            for event in events { note(event) }
+            for reader in readers.values { run(reader) }
+        } while mustLookAgain
         defer { output.removeAll() }
         return output.sorted()
     }
@@ -80,7 +89,7 @@ final class TestLane {
 
     private static func known(_ reader: Reader) -> KnownFile {
         KnownFile(
-            id: Int64(bitPattern: reader.key.inode),
+            id: reader.id,
             key: reader.key,
             path: reader.path,
             head: reader.head,
@@ -99,26 +108,32 @@ final class TestLane {
             if let path { readers[key]?.path = path }
             readers[key]?.tail.moved(now: now)
         case .removed(_, let key): readers[key]?.tail.removed(now: now)
+        case .rewritten(_, let key): readers[key]?.tail.rewritten()
+        case .lost: break
         case .problem(let problem): problems.append(problem)
         }
     }
 
     private func add(_ found: DiscoveredFile) {
-        if case .renamed(let known) = found.verdict { readers[known.key] = nil }
+        if case .continued(let known) = found.verdict { readers[known.key] = nil }
         let state: LineFramer.State =
-            found.startsInsideLine ? .skippingLine : found.position.offset > 0 ? .event : .head
+            found.startsInsideLine(unitLength: 1)
+            ? .skippingLine : found.position.offset > 0 ? .event : .head
         let framer = LineFramer(framing: .lines, maxLine: 1_000, state: state)
-        readers[found.key] = Reader(found, framer)
+        lastID += 1
+        readers[found.key] = Reader(lastID, found, framer)
     }
 
     private func run(_ reader: Reader) {
         while let action = reader.tail.nextAction(now: now) {
             switch action {
             case .open: open(reader)
-            case .read(_, let length, let atEnd): read(reader, length, atEnd)
-            case .restart:
-                restarts += 1
-                reader.framer.restart()
+            case .read(_, let length, let end): read(reader, length, end == .final)
+            case .rewritten:
+                rewrites += 1
+                readers[reader.key] = nil
+                mustLookAgain = true
+                watcher.rewritten(set: 0, reader.key, as: Self.known(reader))
             case .close: reader.file = nil
             case .finished:
                 readers[reader.key] = nil
@@ -129,7 +144,7 @@ final class TestLane {
 
     private func open(_ reader: Reader) {
         do throws(TailError) {
-            let file = try TailedFile(opening: reader.path, expecting: reader.key)
+            let file = try TailedFile(opening: reader.path, on: LinuxDisk(), expecting: reader.key)
             reader.file = file
             reader.tail.opened(size: try file.status().size, now: now)
         } catch {

@@ -32,7 +32,15 @@ struct CheckpointSchema: Sendable {
             checksum INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX file_by_pipeline ON file (pipeline, job);
+        """,
         """
+        CREATE TABLE counter (
+            pipeline TEXT NOT NULL,
+            name TEXT NOT NULL,
+            value INTEGER NOT NULL,
+            PRIMARY KEY (pipeline, name)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ])
 
     /// Takes the steps that the database lacks, in one transaction.

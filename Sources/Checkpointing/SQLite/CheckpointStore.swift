@@ -10,7 +10,7 @@ import Synchronization
 ///     let store = try CheckpointStore(path: "/var/lib/forktail/checkpoints.db")
 ///     file.id = try store.register(file)
 ///     try store.save([file])
-package final class CheckpointStore: Sendable {
+package final class CheckpointStore: CheckpointKeeping {
     /// Called before each database step with its name; a returned SQLite code is its failure.
     package typealias StepHook = @Sendable (String) -> Int32?
 
@@ -75,12 +75,29 @@ package final class CheckpointStore: Sendable {
         try inTransaction { connection throws(CheckpointError) in try connection.insert(file) }
     }
 
-    /// Writes checkpoints of registered files, all or none.
-    package func save(_ files: [FileCheckpoint]) throws(CheckpointError) {
-        if files.isEmpty { return }
+    package func register(_ files: [FileCheckpoint]) throws(CheckpointError) -> [Int64] {
+        if files.isEmpty { return [] }
+        return try inTransaction { connection throws(CheckpointError) in
+            var ids: [Int64] = []
+            for file in files { ids.append(try connection.insert(file)) }
+            return ids
+        }
+    }
+
+    package func save(
+        _ files: [FileCheckpoint],
+        adding counts: [CounterName: Int64]
+    ) throws(CheckpointError) {
+        if files.isEmpty, counts.isEmpty { return }
         try inTransaction { connection throws(CheckpointError) in
             for file in files { try connection.update(file) }
+            for (counter, count) in counts { try connection.add(count, to: counter) }
         }
+    }
+
+    /// What was counted over all runs.
+    package func counters() throws(CheckpointError) -> [CounterName: Int64] {
+        try connection.withLock { connection throws(CheckpointError) in try connection.counters() }
     }
 
     /// The files of one pipeline, in the order they were registered.
@@ -106,14 +123,13 @@ package final class CheckpointStore: Sendable {
         }
     }
 
-    /// Forgets files that are gone or finished and were last written before a time.
-    ///
-    /// - Parameter time: seconds since 1970.
-    /// - Returns: how many were forgotten.
     @discardableResult
-    package func forgetGone(before time: Int64) throws(CheckpointError) -> Int {
+    package func forgetGone(
+        before time: Int64,
+        keeping limit: Int = .max
+    ) throws(CheckpointError) -> [Int64] {
         try inTransaction { connection throws(CheckpointError) in
-            try connection.deleteGone(before: time)
+            try connection.deleteGone(before: time, keeping: limit)
         }
     }
 

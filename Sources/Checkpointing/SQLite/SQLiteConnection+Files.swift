@@ -66,12 +66,50 @@ extension SQLiteConnection {
         try query("DELETE FROM file WHERE id = ?", bind: { $0.bind(id) })
     }
 
-    func deleteGone(before time: Int64) throws(CheckpointError) -> Int {
+    func deleteGone(before time: Int64, keeping limit: Int) throws(CheckpointError) -> [Int64] {
+        var ids: [Int64] = []
         try query(
-            "DELETE FROM file WHERE state <> \(FileCheckpoint.State.live.rawValue) AND updated_at < ?",
-            bind: { $0.bind(time) }
+            """
+            DELETE FROM file WHERE id IN (
+                SELECT id FROM (
+                    SELECT id, updated_at, row_number() OVER (
+                        PARTITION BY pipeline, job ORDER BY updated_at DESC, id DESC
+                    ) AS age FROM file WHERE state <> \(FileCheckpoint.State.live.rawValue)
+                ) WHERE updated_at < ? OR age > ?
+            ) RETURNING id
+            """,
+            bind: {
+                $0.bind(time)
+                $0.bind(Int64(limit))
+            },
+            row: { (row) throws(CheckpointError) in ids.append(row.integer(0)) }
         )
-        return changedRows
+        return ids
+    }
+
+    func add(_ count: Int64, to counter: CounterName) throws(CheckpointError) {
+        try query(
+            """
+            INSERT INTO counter (pipeline, name, value) VALUES (?, ?, ?)
+            ON CONFLICT (pipeline, name) DO UPDATE SET value = value + excluded.value
+            """,
+            bind: {
+                $0.bind(counter.pipeline)
+                $0.bind(counter.name)
+                $0.bind(count)
+            }
+        )
+    }
+
+    func counters() throws(CheckpointError) -> [CounterName: Int64] {
+        var result: [CounterName: Int64] = [:]
+        try query(
+            "SELECT pipeline, name, value FROM counter",
+            row: { (row) throws(CheckpointError) in
+                result[CounterName(row.text(1), of: row.text(0))] = row.integer(2)
+            }
+        )
+        return result
     }
 
     func files(pipeline: String, job: String) throws(CheckpointError) -> [FileCheckpoint] {

@@ -75,7 +75,7 @@ package struct BackfillService {
         guard !paths.isEmpty else {
             throw ServiceError(.noInput, "\(pipeline.path): its `from` matches no file")
         }
-        inputs = try Self.inputs(paths, job, pipeline, fleet.surroundings.store, options)
+        inputs = try Self.inputs(paths, job, pipeline, fleet.store, options)
     }
 
     /// Ships everything, or as much as there is time for until a signal.
@@ -140,12 +140,17 @@ package struct BackfillService {
     ) throws -> Input {
         let file: TailedFile
         do {
-            file = try TailedFile(opening: path)
+            file = try TailedFile(
+                opening: path,
+                on: LinuxDisk(),
+                decompresses: pipeline.decompresses
+            )
         } catch {
             throw ServiceError(.noInput, "\(path) cannot be opened: \(error)")
         }
         let evidence = try file.evidence()
-        if let row = known[file.key], evidence.size >= row.checkpoint.offset {
+        let isWhole = known[file.key].map { evidence.size >= $0.checkpoint.offset } ?? false
+        if let row = known[file.key], isWhole || evidence.isCompressed {
             return Input(row: row, size: evidence.size)
         }
         var row = FileCheckpoint(
@@ -195,7 +200,7 @@ package struct BackfillService {
     private var snapshot: BackfillProgress.Snapshot {
         let report = fleet.report
         let ledger = report.ledgers[0]
-        let statistics = fleet.surroundings.engine.statistics
+        let statistics = fleet.engine.statistics
         var snapshot = BackfillProgress.Snapshot()
         snapshot.acknowledgedBytes = min(report.acknowledgedBytes, totalBytes)
         snapshot.totalBytes = totalBytes

@@ -1,26 +1,58 @@
 internal import Checkpointing
+internal import FileTailing
 
 /// What the checkpoint database knows, read beside a running service.
 package struct CheckpointListing {
-    private let rows: [FileCheckpoint]
+    /// A row, and the file as it is now.
+    private struct Entry {
+        let row: FileCheckpoint
+        /// Bytes in the file; nil if it is not there under its path.
+        let size: Int64?
+
+        var lag: Int64? { size.map { max(0, $0 - row.checkpoint.offset) } }
+    }
+
+    private let entries: [Entry]
+    private let counters: [(name: CounterName, value: Int64)]
 
     /// - Throws: `ServiceError` (66 when there is no database, 73 when it cannot be trusted).
     package init(stateDirectory: String) throws {
-        do {
-            rows = try CheckpointStore.open(readOnly: stateDirectory + "/checkpoints.db").allFiles()
+        do throws(CheckpointError) {
+            let store = try CheckpointStore.open(readOnly: stateDirectory + "/checkpoints.db")
+            entries = try store.allFiles().map { Entry(row: $0, size: Self.size(of: $0)) }
+            counters = try store.counters().map { ($0.key, $0.value) }
+                .sorted { ($0.0.pipeline, $0.0.name) < ($1.0.pipeline, $1.0.name) }
         } catch {
             throw ServiceError(error.kind == .missing ? .noInput : .cannotCreate, error.message)
         }
     }
 
+    /// The size of a plain file that still has its name; what is in a compressed one is not counted.
+    private static func size(of row: FileCheckpoint) -> Int64? {
+        let key = FileKey(row)
+        guard let file = try? TailedFile(opening: row.path, on: LinuxDisk(), expecting: key),
+            !file.isCompressed
+        else { return nil }
+        return try? file.status().size
+    }
+
     package var table: String {
-        var cells = [["PIPELINE", "JOB", "OFFSET", "LINE", "STATE", "PATH"]]
-        for row in rows {
+        var cells = [["PIPELINE", "JOB", "OFFSET", "LAG", "LINE", "STATE", "PATH"]]
+        for entry in entries {
+            let row = entry.row
             cells.append([
                 row.pipeline, row.job.isEmpty ? "-" : row.job, "\(row.checkpoint.offset)",
-                "\(row.checkpoint.line)", "\(row.state)", row.path,
+                entry.lag.map { "\($0)" } ?? "-", "\(row.checkpoint.line)", "\(row.state)",
+                row.path,
             ])
         }
+        guard !counters.isEmpty else { return Self.aligned(cells) }
+        var counts = [["PIPELINE", "COUNTER", "VALUE"]]
+        for (name, value) in counters { counts.append([name.pipeline, name.name, "\(value)"]) }
+        return Self.aligned(cells) + "\n" + Self.aligned(counts)
+    }
+
+    private static func aligned(_ cells: [[String]]) -> String {
         let widths = cells[0].indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
         let lines = cells.map { line in
             zip(line, widths).map { text, width in
@@ -31,8 +63,9 @@ package struct CheckpointListing {
     }
 
     package var json: String {
-        rows.map { row in
-            let fields = [
+        let files = entries.map { entry in
+            let row = entry.row
+            var fields = [
                 "\"pipeline\":\(LogLine.quoted(row.pipeline))",
                 "\"job\":\(LogLine.quoted(row.job))",
                 "\"path\":\(LogLine.quoted(row.path))",
@@ -43,7 +76,15 @@ package struct CheckpointListing {
                 "\"device\":\(row.device)",
                 "\"inode\":\(row.inode)",
             ]
+            if let size = entry.size, let lag = entry.lag {
+                fields += ["\"size\":\(size)", "\"lag_bytes\":\(lag)"]
+            }
             return "{" + fields.joined(separator: ",") + "}\n"
-        }.joined()
+        }
+        let counts = counters.map { name, value in
+            "{\"pipeline\":\(LogLine.quoted(name.pipeline)),\"counter\":\(LogLine.quoted(name.name)),"
+                + "\"value\":\(value)}\n"
+        }
+        return (files + counts).joined()
     }
 }

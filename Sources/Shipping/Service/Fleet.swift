@@ -6,6 +6,8 @@ internal import Logging
 /// The lanes, the producer and the checkpoints that they share.
 struct Fleet: Sendable {
     let surroundings: LaneSurroundings
+    let engine: ProducerEngine
+    let store: CheckpointStore
     let lanes: [Lane]
 
     /// - Throws: `ServiceError` when the state directory or the producer cannot be had.
@@ -16,10 +18,9 @@ struct Fleet: Sendable {
         logger: Logger
     ) throws {
         raiseOpenFileLimit()
-        let store = try openStore(in: stateDirectory)
+        store = try openStore(in: stateDirectory)
         let configuration = settings.configuration
         let pool = BufferPool(configuration: configuration)
-        let engine: ProducerEngine
         do {
             engine = try ProducerEngine(configuration: configuration, pool: pool, logger: logger)
         } catch {
@@ -28,18 +29,21 @@ struct Fleet: Sendable {
         surroundings = LaneSurroundings(
             pipelines: pipelines,
             configuration: configuration,
-            engine: engine,
+            sink: engine,
             pool: pool,
             store: store,
+            disk: LinuxDisk(),
+            openFileLimit: openFileLimit() / processorCount(),
+            wallClock: wallClockMilliseconds,
             logger: logger
         )
         lanes = try (0..<processorCount()).map { _ in try Lane() }
     }
 
     func start() throws {
-        surroundings.engine.start()
+        engine.start()
         for (number, lane) in lanes.enumerated() {
-            try lane.start(surroundings, number: number, onEnd: {})
+            try lane.start(surroundings, number: number)
         }
     }
 
@@ -62,19 +66,38 @@ struct Fleet: Sendable {
             && report.recordsInFlight == 0 && report.openBatches == 0
     }
 
+    /// How every file stands; empty when a lane does not answer within a second.
+    func fileReports() -> [FileReport] {
+        let box = FileReportBox(lanes: lanes.count)
+        for lane in lanes { lane.post(.describe(box)) }
+        let deadline = ContinuousClock.now + .seconds(1)
+        while ContinuousClock.now < deadline, lanes.allSatisfy(\.isRunning) {
+            if let reports = box.reports { return reports }
+            waitForInput([], until: .now + .milliseconds(1), now: .now)
+        }
+        return []
+    }
+
     func logReport() {
         let report = report
+        let files = fileReports()
         for (pipeline, ledger) in zip(surroundings.pipelines, report.ledgers) {
-            surroundings.logger.info(
-                "books",
-                metadata: [
-                    "event": "pipeline.books", "pipeline": "\(pipeline.name)",
-                    "read": "\(ledger.read)", "sent": "\(ledger.sent)",
-                    "dropped": "\(ledger.droppedCount)", "failed": "\(ledger.failedCount)",
-                    "acknowledged": "\(ledger.topics.values.reduce(0, +))",
-                    "bytes_acked": "\(report.acknowledgedBytes)",
-                ]
-            )
+            let own = files.filter { $0.pipeline == pipeline.name }
+            var metadata: Logger.Metadata = [
+                "event": "pipeline.books", "pipeline": "\(pipeline.name)",
+                "read": "\(ledger.read)", "sent": "\(ledger.sent)",
+                "dropped": "\(ledger.droppedCount)", "failed": "\(ledger.failedCount)",
+                "acknowledged": "\(ledger.topics.values.reduce(0, +))",
+                "bytes_acked": "\(report.acknowledgedBytes)",
+                "lag_bytes": "\(own.reduce(0) { $0 + $1.lag })",
+                "lag_seconds": "\((own.map(\.age).max() ?? .zero) / .seconds(1))",
+            ]
+            for state in FileReport.State.allCases {
+                let count = own.count { $0.state == state }
+                if count > 0 { metadata["files_\(state.rawValue)"] = "\(count)" }
+            }
+            for (counter, count) in ledger.files { metadata[counter.rawValue] = "\(count)" }
+            surroundings.logger.info("books", metadata: metadata)
         }
     }
 
@@ -85,12 +108,12 @@ struct Fleet: Sendable {
     /// - Throws: `ServiceError` (69) when none did in time.
     func waitForKafka(timeout: Duration, signals: borrowing Signals) throws {
         let deadline = ContinuousClock.now + timeout
-        while !surroundings.engine.statistics.isConnected {
+        while !engine.statistics.isConnected {
             if case .stop = signals.wait(for: .milliseconds(20)) {
                 throw ServiceError(.temporary, "interrupted before Kafka answered")
             }
             guard ContinuousClock.now < deadline else {
-                let reason = surroundings.engine.statistics.lastError ?? "no answer"
+                let reason = engine.statistics.lastError ?? "no answer"
                 throw ServiceError(
                     .unavailable,
                     "no broker of \(surroundings.configuration.bootstrapServers.joined(separator: ", "))"
@@ -118,8 +141,8 @@ struct Fleet: Sendable {
                 abort(&status, .temporary)
             }
         }
-        surroundings.engine.stop()
-        try? surroundings.store.foldLog()
+        engine.stop()
+        try? store.foldLog()
         return status
     }
 

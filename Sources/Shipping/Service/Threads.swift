@@ -44,3 +44,11 @@ func raiseOpenFileLimit() {
     limit.rlim_cur = limit.rlim_max
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
+
+/// How many of its descriptors the process may use for tailed files.
+func openFileLimit() -> Int {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    // The rest is for connections, directories, the database and files on their way to a lane.
+    return max(16, min(Int(clamping: limit.rlim_cur), 16_384) - 256)
+}

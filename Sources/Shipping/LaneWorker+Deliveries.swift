@@ -14,8 +14,7 @@ struct Refusal {
 
 extension LaneWorker {
     /// Takes batches that came back.
-    func settle(_ deliveries: [Delivery]) {
-        let now = ContinuousClock.now
+    func settle(_ deliveries: [Delivery], now: ContinuousClock.Instant) {
         for delivery in deliveries {
             outstandingRecords -= delivery.batch.recordCount
             accumulator.settled(delivery.batch)
@@ -24,7 +23,7 @@ extension LaneWorker {
             case .failed(let error): refuse(delivery.batch, error)
             }
         }
-        retryRefusals()
+        retryRefusals(now: now)
     }
 
     private func settle(_ batch: ProducerBatch, now: ContinuousClock.Instant) {
@@ -60,14 +59,14 @@ extension LaneWorker {
     }
 
     /// Hands refused records to `on error`, as far as memory and metadata allow.
-    func retryRefusals() {
+    func retryRefusals(now: ContinuousClock.Instant) {
         var handled = 0
-        while handled < refusals.count, handle(refusals[handled]) { handled += 1 }
+        while handled < refusals.count, handle(refusals[handled], now: now) { handled += 1 }
         refusals.removeFirst(handled)
     }
 
     /// Whether the refusal is dealt with; if not, it is tried again later.
-    private func handle(_ refusal: Refusal) -> Bool {
+    private func handle(_ refusal: Refusal, now: ContinuousClock.Instant) -> Bool {
         let (id, chunk) = LaneSource.parts(of: refusal.owner)
         guard let source = sources[id] else { return true }
         let message = "\(refusal.error)"
@@ -78,7 +77,7 @@ extension LaneWorker {
         let position = RecordPosition(
             line: 0,
             offset: refusal.offset,
-            readTime: wallClockMilliseconds()
+            readTime: surroundings.wallClock()
         )
         let processor = processors[source.pipelineIndex]
         let fate = event.withUnsafeBytes { bytes in
@@ -90,7 +89,7 @@ extension LaneWorker {
                 message: message
             )
         }
-        return close(refusal, source, chunk, fate, at: position)
+        return close(refusal, source, chunk, fate, at: position, now: now)
     }
 
     private func close(
@@ -98,7 +97,8 @@ extension LaneWorker {
         _ source: LaneSource,
         _ chunk: AckFrontier.ChunkID,
         _ fate: Fate,
-        at position: RecordPosition
+        at position: RecordPosition,
+        now: ContinuousClock.Instant
     ) -> Bool {
         let staged = processors[source.pipelineIndex].staged
         switch fate {
@@ -111,7 +111,7 @@ extension LaneWorker {
             return true
         default: break
         }
-        var turn = Turn(owner: refusal.owner, readTime: position.readTime, now: .now)
+        var turn = Turn(owner: refusal.owner, readTime: position.readTime, now: now)
         for record in staged {
             switch append(record, offset: refusal.offset, &turn) {
             case .appended: source.frontier.owe(chunk, count: 1)
@@ -122,7 +122,7 @@ extension LaneWorker {
             }
         }
         note(fate, source, at: position)
-        settle(source, chunk, count: 1, now: turn.now)
+        settle(source, chunk, count: 1, now: now)
         return true
     }
 }

@@ -5,13 +5,14 @@ internal import KafkaProtocol
 internal import Logging
 internal import RecordProcessing
 
-/// The body of a lane's thread: it performs what `LaneStateMachine` decides.
+/// The work of a lane's thread: it performs what `LaneStateMachine` decides.
 ///
-/// Nothing here is shared with another thread; `Lane` is its face to them.
+/// Nothing here is shared with another thread; `Lane` is its face to them. It reads no clock, so a
+/// simulation can run it too.
 final class LaneWorker {
     // Safe: its thread alone has it, and nothing of it is handed out while it is being changed.
 
-    let lane: Lane
+    private let listener: any LaneFace
     let surroundings: LaneSurroundings
     let logger: Logger
     let accumulator: RecordAccumulator
@@ -20,6 +21,8 @@ final class LaneWorker {
     @exclusivity(unchecked) var processors: [RecordProcessor] = []
     @exclusivity(unchecked) var report = LaneReport()
     let buffer: ReadBuffer
+    /// For each pipeline, how its files become text.
+    let texts: [ChunkText]
     /// The headers of the record that is being appended, in memory that is used again.
     @exclusivity(unchecked) var headerSpans: [RecordHeaderSpan] = []
     /// Records handed to the producer that have not come back; a batch may come back in parts.
@@ -27,43 +30,51 @@ final class LaneWorker {
     @exclusivity(unchecked) var refusals: [Refusal] = []
     /// Files whose checkpoint moved since it was last written.
     @exclusivity(unchecked) var moved: Set<Int> = []
+    /// The last rows of files that the lane has let go of.
+    var finishedRows: [FileCheckpoint] = []
+    /// What was counted since it was last written.
+    @exclusivity(unchecked) var counts: [CounterName: Int64] = [:]
+    /// Open files, in the order in which they were opened.
+    var openFiles: [Int] = []
+    /// For each file, those that wait until it is read.
+    var successors: [Int: [Int]] = [:]
     private var ending: Ending?
 
     private enum Ending { case draining, aborted }
 
-    init(lane: Lane, surroundings: LaneSurroundings, number: Int) {
-        self.lane = lane
+    init(listener: any LaneFace, surroundings: LaneSurroundings) {
+        self.listener = listener
         self.surroundings = surroundings
         self.logger = surroundings.logger
         accumulator = RecordAccumulator(
             configuration: surroundings.configuration,
             pool: surroundings.pool,
-            onMemory: { [weak lane] in lane?.post(.memoryReturned) }
+            onMemory: { [weak listener] in listener?.memoryReturned() }
         )
         processors = surroundings.pipelines.map { RecordProcessor(program: $0.program) }
         report.ledgers = surroundings.pipelines.map { _ in Ledger() }
         report.drops = surroundings.pipelines.map { _ in [:] }
+        texts = surroundings.pipelines.map { ChunkText($0) }
         buffer = ReadBuffer(capacity: TailStateMachine.Configuration().chunkLength)
-    }
-
-    func run() {
-        surroundings.engine.addListener(lane)
-        while !isDone {
-            for message in lane.takeMessages() { receive(message) }
-            let now = ContinuousClock.now
-            let action = machine.nextAction(now: now)
-            if let action { perform(action, now: now) }
-            submitReadyBatches(now: now)
-            if action == nil, !isDone { sleep() }
-        }
-        saveCheckpoints(now: .now)
-        publish()
-        surroundings.engine.removeListener(lane)
     }
 
     // MARK: The loop
 
-    private var isDone: Bool {
+    /// Takes messages and performs one action; false if there was nothing to do.
+    func step(_ messages: [LaneMessage], now: ContinuousClock.Instant) -> Bool {
+        for message in messages { receive(message, now: now) }
+        let action = machine.nextAction(now: now)
+        if let action { perform(action, now: now) }
+        submitReadyBatches(now: now)
+        return action != nil
+    }
+
+    /// When to call ``step(_:now:)`` without a message.
+    var nextDeadline: ContinuousClock.Instant? {
+        [machine.nextDeadline, accumulator.nextDeadline].compactMap { $0 }.min()
+    }
+
+    var isDone: Bool {
         switch ending {
         case nil: false
         case .draining:
@@ -72,13 +83,20 @@ final class LaneWorker {
         }
     }
 
-    private func sleep() {
-        publish()
-        var deadline = machine.nextDeadline
-        if let batch = accumulator.nextDeadline {
-            deadline = deadline.map { min($0, batch) } ?? batch
+    /// Writes the last checkpoints.
+    func end(now: ContinuousClock.Instant) {
+        saveCheckpoints(now: now)
+    }
+
+    func currentReport() -> LaneReport {
+        report.recordsInFlight = outstandingRecords
+        report.openBatches = accumulator.openBatchCount + refusals.count
+        report.openFiles = openFiles.count
+        for (index, drops) in report.drops.enumerated() {
+            let reasons = surroundings.pipelines[index].program.dropReasons
+            for (reason, count) in drops { report.ledgers[index].dropped[reasons[reason]] = count }
         }
-        lane.sleep(until: deadline)
+        return report
     }
 
     private func perform(_ action: LaneStateMachine.Action, now: ContinuousClock.Instant) {
@@ -93,75 +111,37 @@ final class LaneWorker {
         while let batch = accumulator.nextReady(now: now) { batches.append(batch) }
         guard !batches.isEmpty else { return }
         for batch in batches { outstandingRecords += batch.recordCount }
-        surroundings.engine.submit(batches, for: lane)
-    }
-
-    private func publish() {
-        report.recordsInFlight = outstandingRecords
-        report.openBatches = accumulator.openBatchCount + refusals.count
-        for (index, drops) in report.drops.enumerated() {
-            let reasons = surroundings.pipelines[index].program.dropReasons
-            for (reason, count) in drops { report.ledgers[index].dropped[reasons[reason]] = count }
-        }
-        lane.publish(report)
+        surroundings.sink.submit(batches, for: listener)
     }
 
     // MARK: Messages
 
-    private func receive(_ message: LaneMessage) {
+    private func receive(_ message: LaneMessage, now: ContinuousClock.Instant) {
         switch message {
-        case .add(let assignment): add(assignment)
+        case .add(let assignment): add(assignment, now: now)
         case .changed(let id):
-            sources[id]?.tail.changed(now: .now)
-            machine.changed(id)
-        case .renamed(let id, let path): rename(id, to: path)
-        case .detached(let id, let path): detach(id, to: path)
-        case .release(let id): release(id)
-        case .delivered(let deliveries): settle(deliveries)
-        case .metadataChanged(let metadata): metadataChanged(metadata)
+            changed(id, now: now)
+        case .renamed(let id, let path): rename(id, to: path, now: now)
+        case .detached(let id, let path): detach(id, to: path, now: now)
+        case .continued(let id, let continuation): move(id, to: continuation, now: now)
+        case .rewritten(let id): suspend(id, now: now)
+        case .lost(let id): lose(id)
+        case .delivered(let deliveries): settle(deliveries, now: now)
+        case .metadataChanged(let metadata): metadataChanged(metadata, now: now)
         case .memoryReturned:
             report.waitsForMemory = false
             machine.memoryReturned()
-            retryRefusals()
+            retryRefusals(now: now)
+        case .describe(let box): box.append(fileReports(now: now))
         case .drain: beginDrain()
         case .abort: ending = .aborted
         }
     }
 
-    private func add(_ assignment: LaneAssignment) {
-        let pipeline = surroundings.pipelines[assignment.pipeline]
-        report.assignedFiles += 1
-        sources[assignment.id] = LaneSource(assignment, pipeline: pipeline)
-        machine.added(assignment.id)
-    }
-
-    private func rename(_ id: Int, to path: String) {
-        guard let source = sources[id] else { return }
-        source.rename(to: path)
-        source.isLeaving = false
-        source.tail.renamed(now: .now)
-        machine.changed(id)
-    }
-
-    private func detach(_ id: Int, to path: String?) {
-        guard let source = sources[id] else { return }
-        if let path { source.rename(to: path) }
-        source.isLeaving = true
-        source.tail.moved(now: .now)
-        machine.changed(id)
-    }
-
-    private func release(_ id: Int) {
-        guard sources.removeValue(forKey: id) != nil else { return }
-        moved.remove(id)
-        machine.removed(id)
-        report.finishedFiles += 1
-    }
-
-    private func metadataChanged(_ metadata: TopicMetadata) {
+    private func metadataChanged(_ metadata: TopicMetadata, now: ContinuousClock.Instant) {
         accumulator.update(metadata: metadata)
         machine.metadataChanged()
-        retryRefusals()
+        retryRefusals(now: now)
     }
 
     private func beginDrain() {
@@ -175,21 +155,28 @@ final class LaneWorker {
     /// Moves a file's checkpoint as far as its frontier allows.
     func advance(_ source: LaneSource, now: ContinuousClock.Instant) {
         guard let reached = source.frontier.advance() else { return }
-        report.acknowledgedBytes += reached.offset - source.row.checkpoint.offset
-        source.row.checkpoint = reached
+        report.acknowledgedBytes += source.bytesOnDisk(through: reached)
+        source.settle(through: reached)
         source.tail.settled(through: reached.offset)
         // Nothing else will tell a file that is over that its last record is settled.
-        if source.isLeaving || source.endsAtEndOfFile { machine.changed(source.id) }
+        if source.tail.isLeaving || source.endsAtEndOfFile { machine.changed(source.id) }
+        checkpointMoved(source, now: now)
+    }
+
+    func checkpointMoved(_ source: LaneSource, now: ContinuousClock.Instant) {
         moved.insert(source.id)
         machine.checkpointMoved(now: now)
     }
 
     private func saveCheckpoints(now: ContinuousClock.Instant) {
-        let rows = moved.compactMap { sources[$0]?.rowToSave() } + finishedRows
+        // Finished ones first: one of them may have been taken up again since.
+        let rows = finishedRows + moved.compactMap { sources[$0]?.rowToSave() }
+        let saved = rows.filter { $0.id != FileCheckpoint.unregisteredID }
         do {
-            try surroundings.store.save(rows)
+            try surroundings.store.save(saved, adding: counts)
             moved.removeAll(keepingCapacity: true)
             finishedRows.removeAll()
+            counts.removeAll()
             machine.checkpointsSaved()
         } catch {
             logger.error(
@@ -201,7 +188,4 @@ final class LaneWorker {
             machine.checkpointsFailed(now: now)
         }
     }
-
-    /// The last rows of files that the lane has let go of.
-    var finishedRows: [FileCheckpoint] = []
 }

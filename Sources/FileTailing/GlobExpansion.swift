@@ -1,5 +1,3 @@
-import Glibc
-
 /// The files that patterns match now, once.
 package enum GlobExpansion {
     /// The paths of the regular files that match, sorted by their bytes, each file once.
@@ -7,9 +5,10 @@ package enum GlobExpansion {
     /// Directories that do not exist or may not be listed hold no files.
     package static func files(
         matching patterns: [GlobPattern],
-        excluding exclude: [GlobPattern] = []
+        excluding exclude: [GlobPattern] = [],
+        on disk: any Disk
     ) -> [String] {
-        var walk = GlobWalk(exclude: exclude)
+        var walk = GlobWalk(disk: disk, exclude: exclude)
         for pattern in patterns {
             for root in pattern.roots(set: 0) {
                 walk.pending.append(.init(path: root.path, cursors: root.cursors, above: []))
@@ -27,11 +26,13 @@ private struct GlobWalk {
         var above: [FileKey]
     }
 
+    let disk: any Disk
     let exclude: [GlobPattern]
     var pending: [Directory] = []
     private var found: [(path: String, key: FileKey)] = []
 
-    init(exclude: [GlobPattern]) {
+    init(disk: any Disk, exclude: [GlobPattern]) {
+        self.disk = disk
         self.exclude = exclude
     }
 
@@ -44,7 +45,7 @@ private struct GlobWalk {
 
     mutating func visit(_ directory: Directory) {
         var below: [Directory] = []
-        let key = try? DirectoryReader.read(directory.path) { entry in
+        let key = try? disk.list(directory.path) { entry in
             if let child = visit(entry, in: directory) { below.append(child) }
         }
         // A directory below itself is a symbolic link that leads upwards.
@@ -63,11 +64,11 @@ private struct GlobWalk {
             return nil
         }
         let path = joined(directory.path, entry.text)
-        if status.isDirectory, !cursors.isEmpty {
+        if status.kind == .directory, !cursors.isEmpty {
             return Directory(path: path, cursors: cursors, above: [])
         }
-        if isFile, status.isRegular, !exclude.contains(where: { $0.matches(path) }) {
-            found.append((path, FileStatus(status).key))
+        if isFile, status.kind == .regular, !exclude.contains(where: { $0.matches(path) }) {
+            found.append((path, status.key))
         }
         return nil
     }

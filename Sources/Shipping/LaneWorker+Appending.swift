@@ -29,7 +29,7 @@ extension LaneWorker {
         switch accumulator.isReady(topic) {
         case .ready: break
         case .needsMetadata:
-            surroundings.engine.requestMetadata(topics: [record.topicName])
+            surroundings.sink.requestMetadata(topics: [record.topicName])
             return .waits(.needsMetadata)
         case .failed(let error): return .refused("topic \"\(record.topicName)\": \(error)")
         }

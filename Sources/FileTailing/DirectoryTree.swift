@@ -1,5 +1,3 @@
-import Glibc
-
 /// A file in a watched directory, as it was last seen.
 final class WatchedEntry {
     let path: String
@@ -39,6 +37,8 @@ final class WatchedDirectory {
     fileprivate var watch: Int32?
     fileprivate var entries: [UInt64: WatchedEntry] = [:]
     fileprivate var children: [UInt64: WatchedDirectory] = [:]
+    /// Followed inodes under names that no pattern matches, as of the last look.
+    fileprivate var strays: [FileKey: Stray] = [:]
     fileprivate var round: UInt64 = 0
     fileprivate var isDirty = true
 
@@ -59,9 +59,10 @@ final class DirectoryTree {
         case entry(WatchedEntry)
     }
 
+    private let disk: any Disk
     private let exclude: [[GlobPattern]]
     private var roots: [String: WatchedDirectory] = [:]
-    private let inotify: Inotify?
+    private var hints: (any DirectoryHints)?
     private var watches: [Int32: [Watched]] = [:]
     private var round: UInt64 = 0
     private var looksAtFiles = true
@@ -69,8 +70,6 @@ final class DirectoryTree {
 
     /// Inodes to spot under names that no pattern matches.
     var followedInodes: Set<UInt64> = []
-    /// Where followed inodes were seen so, since last taken.
-    private(set) var strays: [FileKey: String] = [:]
     /// Files that may have grown, since last taken.
     private(set) var changed: Set<FileKey> = []
     private(set) var problems: [WatchProblem] = []
@@ -80,16 +79,24 @@ final class DirectoryTree {
     private(set) var hasUnwatched = false
     private(set) var hasMissingRoots = false
 
-    init(sets: [WatchSet], usesEvents: Bool) {
+    init(sets: [WatchSet], disk: any Disk, usesEvents: Bool) {
+        self.disk = disk
         exclude = sets.map(\.exclude)
-        inotify = usesEvents ? Inotify() : nil
-        if usesEvents, inotify == nil { noteExhausted() }
+        if usesEvents { makeHints() }
         for (index, set) in sets.enumerated() {
             for root in set.patterns.flatMap({ $0.roots(set: index) }) { add(root) }
         }
     }
 
-    var descriptor: Int32 { inotify?.descriptor ?? -1 }
+    var descriptor: Int32 { hints?.descriptor ?? -1 }
+
+    private func makeHints() {
+        do throws(TailError) {
+            hints = try disk.makeHints()
+        } catch {
+            noteExhausted(error)
+        }
+    }
 
     private func add(_ root: (path: String, cursors: [GlobCursor])) {
         let directory =
@@ -104,7 +111,9 @@ final class DirectoryTree {
         forEachDirectory { directory in
             for entry in directory.entries.values {
                 for set in entry.sets {
-                    result.append(Sighting(set: set, key: entry.key, path: entry.path))
+                    result.append(
+                        Sighting(set: set, key: entry.key, path: entry.path, size: entry.size)
+                    )
                 }
             }
         }
@@ -121,9 +130,11 @@ final class DirectoryTree {
         return problems
     }
 
-    func takeStrays() -> [FileKey: String] {
-        defer { strays.removeAll() }
-        return strays
+    /// Where followed inodes stand under other names.
+    func strays() -> [FileKey: Stray] {
+        var result: [FileKey: Stray] = [:]
+        forEachDirectory { result.merge($0.strays) { first, _ in first } }
+        return result
     }
 
     func takeHasNewNames() -> Bool {
@@ -137,7 +148,7 @@ final class DirectoryTree {
 extension DirectoryTree {
     /// Looks at every directory and every file.
     func scanAll() {
-        hasUnwatched = inotify == nil
+        hasUnwatched = hints == nil
         hasMissingRoots = false
         looksAtFiles = true
         scan(Array(roots.values), below: true)
@@ -168,15 +179,18 @@ extension DirectoryTree {
 
     private func scan(_ directory: WatchedDirectory) {
         round += 1
+        let strays = exchange(&directory.strays, with: [:])
         // Watched first: what comes between the two looks is a hint, not a gap.
         watchIfNeeded(directory)
         do throws(TailError) {
-            let key = try DirectoryReader.read(directory.path) { visit($0, in: directory) }
+            let key = try disk.list(directory.path) { visit($0, in: directory) }
             noteKey(key, of: directory)
         } catch {
             unreadable(directory, error)
         }
         dropUnseen(of: directory)
+        // Its writer may go on in a file that was rotated away.
+        if directory.strays != strays { hasNewNames = true }
     }
 
     private func visit(_ name: DirectoryEntry, in directory: WatchedDirectory) {
@@ -184,7 +198,7 @@ extension DirectoryTree {
         if let entry = directory.entries[hash], name.kind != .directory {
             if revisit(entry, name) { entry.round = round }
         } else if let child = directory.children[hash], name.kind != .file {
-            if name.kind == .directory || name.status()?.isDirectory == true { child.round = round }
+            if name.kind == .directory || name.status()?.kind == .directory { child.round = round }
         } else {
             meet(name, hash, in: directory)
         }
@@ -193,13 +207,12 @@ extension DirectoryTree {
     /// Whether a name still stands for the file that it stood for.
     private func revisit(_ entry: WatchedEntry, _ name: DirectoryEntry) -> Bool {
         if !looksAtFiles, name.kind == .file, name.inode == entry.directoryInode { return true }
-        guard let status = name.status(), status.isRegular else { return false }
-        let seen = FileStatus(status)
+        guard let seen = name.status(), seen.kind == .regular else { return false }
         if seen.key != entry.key {
             entry.key = seen.key
             entry.directoryInode = name.inode
             hasNewNames = true
-            rewatchTarget(of: entry)
+            if name.kind != .file { rewatchTarget(of: entry) }
         }
         if entry.update(seen) { changed.insert(entry.key) }
         return true
@@ -214,10 +227,10 @@ extension DirectoryTree {
         }
         guard isFile || !cursors.isEmpty else { return noteStray(name, in: directory) }
         guard let status = name.status() else { return }
-        if status.isDirectory, !cursors.isEmpty {
-            addChild(name, hash, cursors, FileStatus(status).key, in: directory)
-        } else if status.isRegular, isFile {
-            addEntry(name, hash, FileStatus(status), in: directory)
+        if status.kind == .directory, !cursors.isEmpty {
+            addChild(name, hash, cursors, status.key, in: directory)
+        } else if status.kind == .regular, isFile {
+            addEntry(name, hash, status, in: directory)
         }
     }
 
@@ -260,9 +273,12 @@ extension DirectoryTree {
 
     private func noteStray(_ name: DirectoryEntry, in directory: WatchedDirectory) {
         guard followedInodes.contains(name.inode), name.kind != .directory,
-            let status = name.status(), status.isRegular
+            let status = name.status(), status.kind == .regular
         else { return }
-        strays[FileStatus(status).key] = joined(directory.path, name.text)
+        directory.strays[status.key] = Stray(
+            path: joined(directory.path, name.text),
+            size: status.size
+        )
     }
 
     private func dropUnseen(of directory: WatchedDirectory) {
@@ -328,12 +344,12 @@ extension DirectoryTree {
     /// Takes the kernel's hints; whether it dropped some, so that everything must be looked at.
     func takeHints() -> Bool {
         var isOverflow = false
-        inotify?.drain { hint, name in
-            if hint.isOverflow {
+        hints?.drain { hint, name in
+            if hint.change.contains(.overflow) {
                 isOverflow = true
             } else {
                 for watched in watches[hint.watch] ?? [] { note(hint, name, watched) }
-                if hint.contains(IN_IGNORED) { watches[hint.watch] = nil }
+                if hint.change.contains(.ignored) { watches[hint.watch] = nil }
             }
         }
         if isOverflow { problems.append(.eventsDropped) }
@@ -342,10 +358,10 @@ extension DirectoryTree {
 
     var hasDirty: Bool { !dirty.isEmpty }
 
-    private func note(_ hint: Inotify.Hint, _ name: UnsafeRawBufferPointer, _ watched: Watched) {
+    private func note(_ hint: DirectoryHint, _ name: UnsafeRawBufferPointer, _ watched: Watched) {
         switch watched {
         case .entry(let entry):
-            if hint.contains(IN_IGNORED) { entry.targetWatch = nil }
+            if hint.change.contains(.ignored) { entry.targetWatch = nil }
             changed.insert(entry.key)
         case .directory(let directory):
             note(hint, name, in: directory)
@@ -353,16 +369,16 @@ extension DirectoryTree {
     }
 
     private func note(
-        _ hint: Inotify.Hint,
+        _ hint: DirectoryHint,
         _ name: UnsafeRawBufferPointer,
         in directory: WatchedDirectory
     ) {
-        if hint.contains(IN_MODIFY | IN_CLOSE_WRITE) {
+        if hint.change == .contents {
             if let entry = directory.entries[forktailNameHash(name)] { changed.insert(entry.key) }
             return
         }
-        if hint.contains(IN_IGNORED) { directory.watch = nil }
-        if hint.contains(IN_MOVE_SELF) { unwatch(directory) }
+        if hint.change.contains(.ignored) { directory.watch = nil }
+        if hint.change.contains(.movedSelf) { unwatch(directory) }
         markDirty(directory)
     }
 
@@ -373,25 +389,26 @@ extension DirectoryTree {
     }
 
     private func watchIfNeeded(_ directory: WatchedDirectory) {
-        guard directory.watch == nil, let inotify else { return }
-        let mask = Inotify.directoryMask | UInt32(IN_ONLYDIR)
-        guard let watch = inotify.watch(directory.path, mask) else {
-            if errno == ENOSPC || errno == ENOMEM { noteExhausted() }
-            return
+        guard directory.watch == nil, let hints else { return }
+        do throws(TailError) {
+            let watch = try hints.watch(directory: directory.path)
+            directory.watch = watch
+            watches[watch, default: []].append(.directory(directory))
+        } catch {
+            if error.isWatchLimit { noteExhausted(error) }
         }
-        directory.watch = watch
-        watches[watch, default: []].append(.directory(directory))
     }
 
     private func rewatchTarget(of entry: WatchedEntry) {
         unwatchTarget(of: entry)
-        guard let inotify else { return }
-        guard let watch = inotify.watch(entry.path, Inotify.fileMask) else {
-            if errno == ENOSPC || errno == ENOMEM { noteExhausted() }
-            return
+        guard let hints else { return }
+        do throws(TailError) {
+            let watch = try hints.watch(file: entry.path)
+            entry.targetWatch = watch
+            watches[watch, default: []].append(.entry(entry))
+        } catch {
+            if error.isWatchLimit { noteExhausted(error) }
         }
-        entry.targetWatch = watch
-        watches[watch, default: []].append(.entry(entry))
     }
 
     private func unwatch(_ directory: WatchedDirectory) {
@@ -415,11 +432,11 @@ extension DirectoryTree {
         guard var users = watches[watch] else { return }
         users.removeAll(where: isMine)
         watches[watch] = users.isEmpty ? nil : users
-        if users.isEmpty { inotify?.unwatch(watch) }
+        if users.isEmpty { hints?.unwatch(watch) }
     }
 
-    private func noteExhausted() {
+    private func noteExhausted(_ error: TailError) {
         hasUnwatched = true
-        problems.append(.watchesExhausted(reason: String(cString: strerror(errno))))
+        problems.append(.watchesExhausted(reason: error.reason))
     }
 }

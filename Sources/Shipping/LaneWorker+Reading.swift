@@ -26,42 +26,40 @@ extension LaneWorker {
     /// Lets a file do what it has to do, and reads at most one chunk of it.
     func takeTurn(_ id: Int, now: ContinuousClock.Instant) -> LaneStateMachine.TurnOutcome {
         guard let source = sources[id] else { preconditionFailure("file \(id) is not here") }
+        if source.after != nil { return .caughtUp }
         while let action = source.tail.nextAction(now: now) {
             switch action {
             case .open: open(source, now: now)
-            case .read(_, let length, let atEnd):
-                let outcome = read(source, length: length, atEnd: atEnd, now: now)
+            case .read(_, let length, let end):
+                let outcome = read(source, length: length, end: end, now: now)
                 if let outcome { return outcome }
-            case .restart(let cause, let abandoned): restart(source, cause, abandoned: abandoned)
-            case .close: source.file = nil
+            case .rewritten(let cause):
+                noteRewrite(source, cause)
+            case .close: setFile(nil, of: source)
             case .finished(let abandoned):
-                finish(source, abandoned: abandoned)
+                finish(source, abandoned: abandoned, now: now)
                 return .ended
             }
         }
-        return source.tail.nextDeadline.map { .wait(until: $0) } ?? .caughtUp
-    }
-
-    private func open(_ source: LaneSource, now: ContinuousClock.Instant) {
-        do {
-            let file = try TailedFile(opening: source.row.path, expecting: source.key)
-            source.tail.opened(size: try file.status().size, now: now)
-            source.file = file
-        } catch {
-            logger.warning(
-                "a file cannot be opened",
-                metadata: [
-                    "event": "file.unreadable", "file": "\(source.row.path)", "cause": "\(error)",
-                ]
-            )
-            source.tail.openFailed(isGone: error.isGone, now: now)
+        if source.tail.isCaughtUp, source.next != nil {
+            follow(source, now: now)
+            return source.next == nil ? .more : .caughtUp
         }
+        if source.tail.isCaughtUp, !source.tail.isRewritten {
+            source.noteCaughtUp()
+            releaseSuccessors(of: id)
+        }
+        // A decoder takes memory that a file which is read to its end has no use for.
+        if source.file?.isCompressed == true, source.tail.isIdle, source.tail.close() != nil {
+            setFile(nil, of: source)
+        }
+        return source.tail.nextDeadline.map { .wait(until: $0) } ?? .caughtUp
     }
 
     private func read(
         _ source: LaneSource,
         length: Int,
-        atEnd: Bool,
+        end: ReadEnd,
         now: ContinuousClock.Instant
     ) -> LaneStateMachine.TurnOutcome? {
         guard let file = source.file else { preconditionFailure("a closed file was to be read") }
@@ -81,23 +79,26 @@ extension LaneWorker {
             return nil
         }
         report.currentFile = source.row.path
-        return take(chunk, of: window, source, atEnd: atEnd && chunk.reachedEnd, now: now)
+        let isDamaged = noteDamage(of: source, file, chunk, end)
+        let counted = chunk.reachedEnd && !isDamaged ? end : .open
+        return take(chunk, of: window, source, end: counted, now: now)
     }
 
     private func take(
         _ chunk: ChunkRead,
         of window: UnsafeMutableRawBufferPointer,
         _ source: LaneSource,
-        atEnd: Bool,
+        end: ReadEnd,
         now: ContinuousClock.Instant
     ) -> LaneStateMachine.TurnOutcome? {
         var outcome = ChunkOutcome()
         if chunk.guardHeld, chunk.bytesRead > 0 {
-            outcome = process(chunk, of: window, source, atEnd: atEnd, now: now)
+            outcome = process(chunk, of: window, source, end: end, now: now)
         }
         let result = chunk.result(consumed: outcome.consumed, of: window)
         guard let interruption = outcome.interruption else {
             source.tail.read(result, now: now)
+            countShrinking(of: source)
             return outcome.consumed > 0 ? .more : nil
         }
         source.tail.paused(
@@ -123,43 +124,73 @@ extension LaneWorker {
         _ chunk: ChunkRead,
         of window: UnsafeMutableRawBufferPointer,
         _ source: LaneSource,
-        atEnd: Bool,
+        end readEnd: ReadEnd,
         now: ContinuousClock.Instant
     ) -> ChunkOutcome {
         let id = source.frontier.begin()
-        let bytes = chunk.bytes(of: window)
-        var turn = Turn(owner: source.owner(of: id), readTime: wallClockMilliseconds(), now: now)
+        let text = texts[source.pipelineIndex]
+        let bytes = text.text(
+            of: chunk.bytes(of: window),
+            at: chunk.offset,
+            head: source.firstBytes,
+            readEnd
+        )
+        let readTime = surroundings.wallClock()
+        var turn = Turn(owner: source.owner(of: id), readTime: readTime, now: now)
         var outcome = ChunkOutcome()
         var framer = source.framer
         framer.begin(chunkAt: chunk.offset)
         while true {
             let before = framer
-            guard let event = nextEvent(&framer, in: bytes, atEnd: atEnd, source) else { break }
+            guard let event = nextEvent(&framer, in: bytes, atEnd: readEnd != .open, source) else {
+                break
+            }
+            let place = text.sourceLength(of: event.range.lowerBound)
             let position = RecordPosition(
                 line: event.line,
-                offset: chunk.offset + Int64(event.range.lowerBound),
+                offset: chunk.offset + Int64(place),
                 readTime: turn.readTime
             )
             let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])
-            outcome.interruption = process(content, source, at: position, &turn)
+            outcome.interruption = text.withValidText(of: content) { content, replaced in
+                count(.replaced, Int64(replaced), of: source)
+                return process(content, source, at: position, &turn)
+            }
             if outcome.interruption != nil {
                 framer = before
                 break
             }
-            if event.isCut { report.ledgers[source.pipelineIndex].linesCut += 1 }
+            if event.isCut { noteCut(source, at: position) }
         }
+        count(.linesSkipped, framer.skippedCount - source.framer.skippedCount, of: source)
+        count(.replaced, Int64(text.replacedCount(in: framer.position)), of: source)
         source.framer = framer
-        outcome.consumed = framer.position
+        outcome.consumed = text.sourceLength(of: framer.position)
         outcome.owed = turn.owed
         let end = Checkpoint(
-            offset: chunk.offset + Int64(framer.position),
+            offset: chunk.offset + Int64(outcome.consumed),
             line: framer.line,
             framerState: framer.state.rawValue,
-            guardBytes: chunk.guardBytes(before: framer.position, of: window)
+            guardBytes: chunk.guardBytes(before: outcome.consumed, of: window)
         )
         source.frontier.finish(id, end: end, owed: turn.owed)
+        if outcome.consumed > 0 { source.passed(end, now: now) }
         advance(source, now: now)
         return outcome
+    }
+
+    private func noteCut(_ source: LaneSource, at position: RecordPosition) {
+        count(.linesCut, of: source)
+        let total = report.ledgers[source.pipelineIndex].files[.linesCut] ?? 0
+        // The first, then ever fewer: the exact count stands in the books.
+        guard total & (total - 1) == 0 else { return }
+        logger.warning(
+            "a line is longer than max_line and lost its end",
+            metadata: [
+                "event": "line.cut", "file": "\(source.row.path)", "line": "\(position.line)",
+                "offset": "\(position.offset)", "count": "\(total)",
+            ]
+        )
     }
 
     func nextEvent(

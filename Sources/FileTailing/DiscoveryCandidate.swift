@@ -1,0 +1,62 @@
+/// A file that was opened in this round.
+struct DiscoveryCandidate {
+    let sighting: Sighting
+    var evidence: FileEvidence
+    /// The bytes before the file's end.
+    var ending: [UInt8]
+    /// Known files that had this inode, and those that it may be by its head.
+    let ownRows: [KnownFile]
+    let others: [KnownFile]
+    /// The bytes before each place that was asked for, as far as the file has them.
+    var guards: [Int64: [UInt8]]
+    var file: TailedFile?
+    var originals: [(path: String, key: FileKey)]?
+    /// What it equals the beginning of; it waits.
+    var original: FileKey?
+    /// How far that is read.
+    var originalOffset: Int64 = 0
+}
+
+extension DiscoveryCandidate {
+    var order: (Int64, String) { (evidence.modified, sighting.path) }
+
+    /// Whether the bytes before a place are the remembered ones.
+    func holds(_ position: TailPosition) -> Bool {
+        guards[position.offset] == position.guardBytes
+    }
+
+    /// Whether the inode still holds what a known file had under it.
+    func isSame(_ known: KnownFile) -> Bool {
+        guard known.key == evidence.key, known.mayBeBorn(at: evidence.birthTime) else {
+            return false
+        }
+        return known.position.offset > 0
+            ? holds(known.position) : known.head.holds(for: evidence.head)
+    }
+
+    /// Whether all that is there of this file may be the first bytes of another.
+    func equalsBeginning(of other: FileEvidence, _ guards: [Int64: [UInt8]]) -> Bool {
+        let count = min(evidence.head.count, other.head.count, HeadFingerprint.fullLength)
+        guard count > 0, other.head.prefix(count).elementsEqual(evidence.head.prefix(count)) else {
+            return false
+        }
+        return evidence.isCompressed || guards[evidence.size] == ending
+    }
+}
+
+extension KnownFile {
+    /// The place by which a file of this evidence is recognised, if it is this one.
+    func knownOffset(within evidence: FileEvidence) -> Int64 {
+        if evidence.isCompressed || evidence.size >= position.offset { return position.offset }
+        return lastWaypoint(before: evidence.size)?.offset ?? position.offset
+    }
+
+    // An inode number is used again; its file's birth tells, where the file system does.
+    func mayBeBorn(at time: Int64?) -> Bool {
+        birthTime == nil || time == nil || birthTime == time
+    }
+
+    func lastWaypoint(before size: Int64) -> TailPosition? {
+        waypoints.last { $0.offset > 0 && $0.offset <= size }
+    }
+}

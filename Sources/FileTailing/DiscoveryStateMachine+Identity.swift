@@ -1,0 +1,111 @@
+/// Which of the known files a file is.
+extension DiscoveryStateMachine {
+    /// Finds the known files among those that were opened.
+    mutating func match() {
+        isMatched = true
+        // Oldest first, so that a backlog is read in the order in which it was written.
+        candidates.sort { $0.order < $1.order }
+        let resumed = candidates.map { resume($0) }
+        replaced = Set(zip(candidates, resumed).filter { !$1 }.map { $0.0.sighting.key })
+        candidates = zip(candidates, resumed).filter { !$1 }.map(\.0)
+    }
+
+    /// Whether the file is one that had this inode before.
+    private mutating func resume(_ candidate: DiscoveryCandidate) -> Bool {
+        let own = candidate.ownRows.filter { candidate.isSame($0) }
+        guard let known = own.max(by: { $0.position.offset < $1.position.offset }) else {
+            return false
+        }
+        found(candidate, .resumed(known), at: known.position)
+        return true
+    }
+
+    /// Whether the file holds the bytes of another one whose own inode does not.
+    mutating func carryOn(_ candidate: DiscoveryCandidate) -> Bool {
+        let set = candidate.sighting.set
+        // A copy of a file that is read further than that one was says more.
+        let isCopy = candidate.original != nil
+        let others = candidate.others.filter { known in
+            guard !isCopy || known.position.offset >= candidate.originalOffset else { return false }
+            return isLoose(known, in: set)
+                && (known.key == candidate.sighting.key || !isElsewhere(known, in: set))
+        }
+        let whole = others.filter { candidate.holds($0.position) }
+        if let known = whole.max(by: { $0.position.offset < $1.position.offset }) {
+            found(candidate, .continued(known), at: known.position)
+            return true
+        }
+        guard let known = others.last(where: { isShorterCopy(candidate, of: $0) }) else {
+            return false
+        }
+        let end = TailPosition(offset: candidate.evidence.size, guardBytes: candidate.ending)
+        found(candidate, .continued(known), at: end, isShorter: true)
+        return true
+    }
+
+    private func isLoose(_ known: KnownFile, in set: Int) -> Bool {
+        sets[set].loose.contains(known.id) || sets[set].tracked[known.key]?.isPresent == false
+    }
+
+    // Its own inode is in sight and was not rewritten: two files, however alike they are.
+    private func isElsewhere(_ known: KnownFile, in set: Int) -> Bool {
+        guard sets[set].present.contains(known.key) else { return false }
+        let isRewritten = rewrites.contains { $0.set == set && $0.id == known.id }
+        if known.position.offset > 0, sets[set].empty.contains(known.key) { return false }
+        let isReplaced = replaced.contains(known.key)
+        return !isRewritten && !isReplaced && sets[set].tracked[known.key]?.isPresent != true
+    }
+
+    private func isShorterCopy(_ candidate: DiscoveryCandidate, of known: KnownFile) -> Bool {
+        let evidence = candidate.evidence
+        guard !evidence.isCompressed, evidence.size < known.position.offset else { return false }
+        if let held = sets[candidate.sighting.set].held[evidence.key] {
+            return held.isProven && held.original == known.key && held.size == evidence.size
+        }
+        return known.lastWaypoint(before: evidence.size).map { candidate.holds($0) } ?? false
+    }
+
+    mutating func found(
+        _ candidate: DiscoveryCandidate,
+        _ verdict: FileVerdict,
+        at position: TailPosition,
+        isShorter: Bool = false
+    ) {
+        let sighting = candidate.sighting
+        claim(verdict, sighting.key, in: sighting.set)
+        sets[sighting.set].held[sighting.key] = nil
+        sets[sighting.set].tracked[sighting.key] = Tracked(
+            path: sighting.path,
+            isPresent: !sighting.isStray,
+            strayPath: sighting.isStray ? sighting.path : nil,
+            isCompressed: candidate.evidence.isCompressed
+        )
+        let file = DiscoveredFile(
+            key: sighting.key,
+            path: sighting.path,
+            evidence: candidate.evidence,
+            verdict: verdict,
+            position: position,
+            isShorter: isShorter,
+            file: candidate.file
+        )
+        events.append(.found(set: sighting.set, file))
+        if sighting.isStray {
+            events.append(.moved(set: sighting.set, sighting.key, to: sighting.path))
+        }
+    }
+
+    private mutating func claim(_ verdict: FileVerdict, _ key: FileKey, in set: Int) {
+        switch verdict {
+        case .resumed(let known), .continued(let known):
+            sets[set].loose.remove(known.id)
+            rewrites.removeAll { $0.set == set && $0.id == known.id }
+            // Its old inode may be another file's by now.
+            if sets[set].absent.contains(where: { $0.id == known.id }) {
+                sets[set].tracked[known.key] = nil
+            }
+            sets[set].begun[key] = known
+        case .new, .copied: break
+        }
+    }
+}

@@ -1,0 +1,65 @@
+/// Which names came, went or changed.
+extension DiscoveryStateMachine {
+    mutating func note(_ sighting: Sighting, in present: inout [[FileKey: String]]) {
+        // It may have grown under a name that it had before.
+        if sighting.size > 0 { sets[sighting.set].empty.remove(sighting.key) }
+        let set = sets[sighting.set]
+        let tracked = set.tracked[sighting.key]
+        let other = present[sighting.set][sighting.key]
+        // Of two names of one file the one it had before stays.
+        if other == nil || tracked?.path == sighting.path {
+            present[sighting.set][sighting.key] = sighting.path
+        }
+        if tracked == nil, other == nil, !set.empty.contains(sighting.key) {
+            pending.append(sighting)
+        }
+    }
+
+    mutating func followNames(_ set: Int, _ files: [FileKey: String]) {
+        for (key, path) in files {
+            guard let file = sets[set].tracked[key] else { continue }
+            if file.isPresent, file.path == path { continue }
+            sets[set].tracked[key]?.path = path
+            sets[set].tracked[key]?.isPresent = true
+            events.append(.renamed(set: set, key, to: path))
+        }
+    }
+
+    mutating func noteVanished(
+        _ set: Int,
+        _ files: [FileKey: String],
+        _ strays: [FileKey: Stray]
+    ) {
+        for (key, file) in sets[set].tracked where files[key] == nil {
+            let path = strays[key]?.path
+            guard file.isPresent || file.strayPath != path else { continue }
+            sets[set].tracked[key]?.isPresent = false
+            sets[set].tracked[key]?.strayPath = path
+            vanished.append((set, key, path))
+        }
+    }
+
+    /// Files with unread bytes under names that no pattern matches.
+    mutating func noteStrays(
+        _ set: Int,
+        _ files: [FileKey: String],
+        _ strays: [FileKey: Stray]
+    ) {
+        for (key, stray) in strays where files[key] == nil && sets[set].tracked[key] == nil {
+            let isUnread = sets[set].loose.under(key).contains { stray.size > $0.position.offset }
+            guard isUnread else { continue }
+            pending.append(Sighting(set: set, key: key, path: stray.path, isStray: true))
+        }
+    }
+
+    /// Tells of what left before what came: a lane must not close a file that has no name any more
+    /// to make room for another.
+    mutating func reportVanished() {
+        var left: [WatchEvent] = []
+        for (set, key, movedTo) in vanished where sets[set].tracked[key] != nil {
+            left.append(movedTo.map { .moved(set: set, key, to: $0) } ?? .removed(set: set, key))
+        }
+        vanished.removeAll()
+        events = left + events
+    }
+}

@@ -1,0 +1,206 @@
+internal import Checkpointing
+internal import FileTailing
+internal import RecordProcessing
+
+/// One file on its way through a lane.
+final class LaneSource {
+    // Safe: its lane's thread alone has it, and nothing of it is handed out while it is changed but
+    // `context`, which only the processor sees meanwhile.
+
+    /// How many places are remembered besides the last, and how far apart in time.
+    private static let waypointLimit = 8
+    private static let waypointInterval: Duration = .milliseconds(100)
+
+    let id: Int
+    let pipelineIndex: Int
+    let endsAtEndOfFile: Bool
+    /// Where its reading began.
+    let firstOffset: Int64
+    let place: FilePlace
+    private(set) var key: FileKey
+    @exclusivity(unchecked) var tail: TailStateMachine
+    @exclusivity(unchecked) var framer: LineFramer
+    @exclusivity(unchecked) var file: TailedFile?
+    @exclusivity(unchecked) var frontier = AckFrontier()
+    @exclusivity(unchecked) var context: FileContext
+    /// What the checkpoint database says of the file; its checkpoint is the frontier's.
+    @exclusivity(unchecked) var row: FileCheckpoint
+    /// Sends of the next line that a turn without memory has made already.
+    @exclusivity(unchecked) var sendsDone = 0
+    /// Nothing more is read, for a person has to mend something.
+    var isStopped = false
+    /// Where the file goes on when it is read to its end here.
+    var next: Continuation?
+    /// Another file that must be read as far as it goes before this one.
+    var after: Int?
+    /// The file's bytes end here, before some that are on their way: they are in a copy.
+    private var end: Checkpoint?
+    @exclusivity(unchecked) private var settledOnDisk: Int64 = 0
+    /// Whether it was said that its compressed content is damaged.
+    var isKnownDamaged = false
+    @exclusivity(unchecked) private var waypoints: [TailPosition] = []
+    @exclusivity(unchecked) private var lastWaypoint: ContinuousClock.Instant?
+    @exclusivity(unchecked) private var readCheckpoint: Checkpoint
+    /// When growth was seen of which nothing is read yet.
+    @exclusivity(unchecked) private var grownSince: ContinuousClock.Instant?
+    /// When what ends at an offset was seen first, for what is read and not settled.
+    @exclusivity(unchecked) private var readSince: [(end: Int64, time: ContinuousClock.Instant)] =
+        []
+
+    init(_ assignment: LaneAssignment, pipeline: LoadedPipeline, chunkLength: Int) {
+        id = assignment.id
+        pipelineIndex = assignment.pipeline
+        endsAtEndOfFile = assignment.endsAtEndOfFile
+        firstOffset = assignment.position.offset
+        row = assignment.row
+        place = assignment.place
+        after = assignment.after
+        key = FileKey(device: row.device, inode: row.inode)
+        file = assignment.file
+        readCheckpoint = row.checkpoint
+        let state = LineFramer.State(rawValue: row.checkpoint.framerState) ?? .event
+        framer = pipeline.makeFramer(
+            state: assignment.startsInsideLine ? .skippingLine : state,
+            line: row.checkpoint.line
+        )
+        context = pipeline.makeContext(row: row)
+        tail = TailStateMachine(
+            position: assignment.position,
+            configuration: pipeline.tailConfiguration(
+                endsAtEndOfFile: endsAtEndOfFile,
+                chunkLength: chunkLength
+            ),
+            size: assignment.size,
+            isOpen: assignment.file != nil
+        )
+        if endsAtEndOfFile { tail.finishAtEnd() }
+        publishPlace()
+    }
+
+    func rename(to path: String) {
+        row.path = path
+        context.path = path
+    }
+
+    /// Goes on where the file's bytes are now.
+    func move(to continuation: Continuation, end: TailPosition?) {
+        key = continuation.key
+        file = continuation.file
+        row.device = key.device
+        row.inode = key.inode
+        row.birthTime = continuation.birthTime
+        rename(to: continuation.path)
+        self.end = end.map {
+            Checkpoint(
+                offset: $0.offset,
+                line: readCheckpoint.line,
+                framerState: readCheckpoint.framerState,
+                guardBytes: $0.guardBytes
+            )
+        }
+    }
+
+    /// The first bytes of the file, which may tell its byte order.
+    var firstBytes: [UInt8] { (try? file?.head(4)) ?? [] }
+
+    /// How many more bytes on disk are settled with a checkpoint that the frontier has reached.
+    func bytesOnDisk(through reached: Checkpoint) -> Int64 {
+        guard let decoded = file?.compressedOffset else {
+            return reached.offset - row.checkpoint.offset
+        }
+        let share = Double(reached.offset) / Double(max(1, tail.position.offset))
+        let settled = Int64(Double(decoded) * min(share, 1))
+        defer { settledOnDisk = max(settledOnDisk, settled) }
+        return max(0, settled - settledOnDisk)
+    }
+
+    /// Takes over what the frontier has reached, as far as the file has it.
+    func settle(through reached: Checkpoint) {
+        if let end, reached.offset > end.offset {
+            row.checkpoint = end
+        } else {
+            row.checkpoint = reached
+        }
+        let settled = readSince.prefix { $0.end <= reached.offset }.count
+        readSince.removeFirst(settled)
+    }
+
+    /// Notes where reading stands after a turn.
+    func passed(_ checkpoint: Checkpoint, now: ContinuousClock.Instant) {
+        if lastWaypoint.map({ now - $0 >= Self.waypointInterval }) ?? true {
+            let before = readCheckpoint
+            lastWaypoint = now
+            waypoints.append(TailPosition(offset: before.offset, guardBytes: before.guardBytes))
+            if waypoints.count > Self.waypointLimit { waypoints.removeFirst() }
+        }
+        readSince.append((checkpoint.offset, grownSince ?? now))
+        forgetUnreadHead()
+        readCheckpoint = checkpoint
+        extendHead(from: file)
+        publishPlace()
+    }
+
+    func noteGrowth(now: ContinuousClock.Instant) {
+        if grownSince == nil { grownSince = now }
+    }
+
+    /// Everything that is there has been read.
+    func noteCaughtUp() { grownSince = nil }
+
+    /// Since when the oldest byte that is not settled is there, as far as was seen.
+    var unsettledSince: ContinuousClock.Instant? { readSince.first?.time ?? grownSince }
+
+    /// Looks at the head again, as long as nothing is read.
+    func renewHead(in file: TailedFile?) {
+        guard let file else { return }
+        forgetUnreadHead()
+        extendHead(from: file)
+        publishPlace()
+    }
+
+    // What is not read yet may be rewritten before it is, and there is no guard to show that.
+    private func forgetUnreadHead() {
+        guard readCheckpoint.offset < row.headLength || readCheckpoint.offset == 0 else { return }
+        row.headLength = HeadFingerprint.empty.length
+        row.headHash = HeadFingerprint.empty.hash
+    }
+
+    private func publishPlace() {
+        place.set(
+            FilePlace.Value(
+                checkpoint: readCheckpoint,
+                header: context.header,
+                head: HeadFingerprint(hash: row.headHash, length: row.headLength),
+                waypoints: waypoints
+            )
+        )
+    }
+
+    /// The row as it shall be written now.
+    func rowToSave() -> FileCheckpoint {
+        row.header = context.header
+        return row
+    }
+
+    /// Takes more of the file's head, until it is known in full.
+    private func extendHead(from file: TailedFile?) {
+        guard row.headLength < HeadFingerprint.fullLength, let evidence = try? file?.evidence()
+        else { return }
+        // Not if it begins with other bytes: it was rewritten, and that is not noticed yet.
+        let head = HeadFingerprint(hash: row.headHash, length: row.headLength)
+        guard evidence.key == key, head.holds(for: evidence.head) else { return }
+        row.headHash = evidence.fingerprint.hash
+        row.headLength = evidence.fingerprint.length
+    }
+
+    /// The name of one of this file's chunks, as batches carry it.
+    ///
+    /// 2²⁴ files and 2⁴⁰ chunks of each fit.
+    func owner(of chunk: AckFrontier.ChunkID) -> UInt64 {
+        UInt64(id) << 40 | chunk.rawValue & (1 << 40 - 1)
+    }
+
+    static func parts(of owner: UInt64) -> (source: Int, chunk: AckFrontier.ChunkID) {
+        (Int(owner >> 40), AckFrontier.ChunkID(rawValue: owner & (1 << 40 - 1)))
+    }
+}
