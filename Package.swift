@@ -80,5 +80,12 @@ let package = Package(
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
         tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage"]),
         tests("ShippingTests", ["Shipping", "PipelineLanguage", logging]),
+        tests(
+            "SimulationTests",
+            [
+                "Shipping", "FileTailing", "Checkpointing", "Kafka", "KafkaProtocol",
+                "PipelineLanguage", "RecordProcessing", logging,
+            ]
+        ),
     ]
 )

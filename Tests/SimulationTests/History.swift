@@ -1,0 +1,608 @@
+import Checkpointing
+import Kafka
+import PipelineLanguage
+
+@testable import FileTailing
+@testable import Shipping
+
+/// A random history of writers, rotations and crashes, and what must arrive of it.
+///
+/// Every line has a number of its own. A line may be missing only if its bytes vanished from
+/// where Forktail could read them before it had; it may come twice only if a kill came between its
+/// delivery and its checkpoint.
+final class History: @unchecked Sendable {
+    // Safe: one thread at a time runs a history.
+
+    struct Shape {
+        var steps = 200
+        /// Whether rotated files keep a name that the pattern matches.
+        var keepsRotatedInGlob: Bool
+        var hints = SimulatedDisk.HintFaults()
+        var usesEvents = true
+        var kills = true
+        /// How much of its trace a failure shows.
+        var traceLength = 60
+    }
+
+    /// What many histories came to.
+    struct Sum: CustomStringConvertible {
+        private var written = 0
+        private var delivered = 0
+        private var repeated = 0
+        private var vanished = 0
+        private var kills = 0
+
+        mutating func add(_ history: History) {
+            written += history.lines.count
+            let log = history.kafka.log
+            delivered += Set(log).count
+            repeated += log.count - Set(log).count
+            vanished += history.lines.count - Set(log).count
+            kills += history.kills
+        }
+
+        var description: String {
+            "\(written) lines written, \(delivered) delivered, \(vanished) destroyed unread, "
+                + "\(repeated) repeated after \(kills) kills, 0 lost, 0 out of order"
+        }
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// A line, and what may have become of it.
+    private struct Line {
+        var stream: Int
+        /// Its bytes were gone before they were read.
+        var isExcused = false
+        /// Its bytes are gone; a kill before it is in the log loses it.
+        var isFragile = false
+        var mayRepeat = false
+    }
+
+    let seed: UInt64
+    private let shape: Shape
+    private let pipeline: LoadedPipeline
+    private let disk: SimulatedDisk
+    private let kafka = SimulatedKafka()
+    private let store = SimulatedCheckpoints()
+    private var process: SimulatedProcess?
+    private var generator: SeededGenerator
+    private let began: ContinuousClock.Instant
+    private var now: ContinuousClock.Instant
+    private var lines: [Line] = []
+    private var writer: SimulatedDisk.Inode?
+    private var oldWriter: SimulatedDisk.Inode?
+    private var streams: [ObjectIdentifier: Int] = [:]
+    private var streamCount = 0
+    private var partial: [UInt8] = []
+    private var others = 0
+    private(set) var trace: [String] = []
+    private(set) var kills = 0
+    private var failure: String?
+
+    static let folder = "/logs"
+    private static let rotatedCount = 3
+
+    init(seed: UInt64, _ shape: Shape) throws {
+        self.seed = seed
+        self.shape = shape
+        generator = SeededGenerator(seed: seed)
+        began = .now
+        now = began
+        disk = SimulatedDisk(directories: [Self.folder, "/old"], seed: seed &+ 1)
+        disk.faults = shape.hints
+        pipeline = try Self.pipeline(glob: shape.keepsRotatedInGlob ? "/logs/*" : "/logs/*.log")
+        store.onSave = { [unowned self] row in checkCheckpoint(row) }
+    }
+
+    // MARK: Running
+
+    func run() throws(Failure) {
+        start()
+        for _ in 0..<shape.steps {
+            step()
+            pass(.milliseconds(Int.random(in: 0...400, using: &generator)))
+            if failure != nil { break }
+        }
+        finish()
+        try check()
+    }
+
+    /// Faults off: everything that can arrive must.
+    private func finish() {
+        note("end")
+        disk.faults = .init()
+        kafka.isPaused = false
+        if process == nil { start() }
+        completeLine()
+        pass(.seconds(90))
+        stop()
+    }
+
+    private func note(_ text: String) {
+        trace.append("\((now - began) / .milliseconds(1)) ms: \(text)")
+    }
+
+    private func start() {
+        note("start")
+        do {
+            process = try SimulatedProcess(
+                pipeline,
+                disk: disk,
+                kafka: kafka,
+                store: store,
+                chunkLength: [80, 200, 4096].randomElement(using: &generator) ?? 80,
+                openFileLimit: openFileLimit,
+                usesEvents: shape.usesEvents,
+                onLog: { [unowned self] in note($0) }
+            )
+        } catch {
+            failure = failure ?? "it does not start: \(error)"
+        }
+    }
+
+    private var isSeeing: Bool { shape.usesEvents && shape.hints.lost == 0 }
+
+    // A file that was closed for want of descriptors is lost if its deletion is not seen at once.
+    private var openFileLimit: Int {
+        isSeeing ? [2, 100].randomElement(using: &generator) ?? 100 : 100
+    }
+
+    /// Lets time pass, and whoever has something to do do it.
+    private func pass(_ time: Duration) {
+        let end = now + time
+        var budget = 200_000
+        while budget > 0 {
+            budget -= 1
+            if let process, process.step(now: now, &generator) {
+                move(to: now + .microseconds(20))
+                if now >= end { return }
+                continue
+            }
+            let next = min(process?.nextDeadline ?? end, end)
+            move(to: max(next, now))
+            if now >= end { return }
+        }
+        failure = failure ?? "it never comes to rest: \(process?.restless(now: now) ?? "")"
+    }
+
+    private func move(to instant: ContinuousClock.Instant) {
+        disk.time += Int64((instant - now) / .nanoseconds(1))
+        now = instant
+    }
+
+    // MARK: Steps
+
+    private func step() {
+        let die = Int.random(in: 0..<100, using: &generator)
+        switch die {
+        case 0..<40: write()
+        case 40..<47: writePartial()
+        case 47..<57: rotate()
+        case 57..<61: truncate(keeping: 0)
+        case 61..<63: truncate(keeping: Int.random(in: 0..<200, using: &generator))
+        case 63..<69: copyTruncate()
+        case 69..<73: recreate()
+        case 73..<75: link()
+        case 75..<78: newFile()
+        case 78..<81: save()
+        case 81..<85: pause()
+        case 85..<92: restart()
+        case 92..<96: kill()
+        default: pass(.seconds(Int.random(in: 1...12, using: &generator)))
+        }
+    }
+
+    private var active: String { Self.folder + "/a.log" }
+
+    private func rotated(_ number: Int) -> String { "\(Self.folder)/a.log.\(number)" }
+
+    /// The file that the writer has open, made when there is none.
+    private func openWriter() -> SimulatedDisk.Inode {
+        if let oldWriter { return oldWriter }
+        if let writer, disk.names[active] === writer { return writer }
+        let inode = disk.names[active] ?? disk.create(active)
+        writer = inode
+        return inode
+    }
+
+    private func write() {
+        let inode = openWriter()
+        let count = Int.random(in: 1...8, using: &generator)
+        note("write \(count) from \(lines.count) to inode \(inode.number)")
+        for _ in 0..<count { completeLine(in: inode) }
+        // A writer goes over to the new file sooner or later.
+        if oldWriter != nil, Bool.random(using: &generator) { oldWriter = nil }
+    }
+
+    private func completeLine(in inode: SimulatedDisk.Inode) {
+        var bytes = Array(text(of: lines.count).utf8)
+        if !partial.isEmpty {
+            bytes = Array(bytes.dropFirst(partial.count))
+            partial = []
+        }
+        var line = Line(stream: stream(of: inode))
+        line.isExcused = !isReachable(inode)
+        lines.append(line)
+        disk.append(bytes, to: inode)
+    }
+
+    private func writePartial() {
+        // Half a line in a file that is over is a record, and rightly so.
+        guard partial.isEmpty, oldWriter == nil else { return }
+        let inode = openWriter()
+        let bytes = Array(text(of: lines.count).utf8)
+        partial = Array(bytes.prefix(Int.random(in: 1..<bytes.count, using: &generator)))
+        note("write \(partial.count) bytes of \(lines.count) to inode \(inode.number)")
+        disk.append(partial, to: inode)
+    }
+
+    private func completeLine() {
+        if !partial.isEmpty { completeLine(in: openWriter()) }
+    }
+
+    private func text(of number: Int) -> String {
+        "\(number);" + String(repeating: "x", count: number * 7 % 40) + ";\n"
+    }
+
+    private func stream(of inode: SimulatedDisk.Inode) -> Int {
+        if let stream = streams[ObjectIdentifier(inode)] { return stream }
+        streamCount += 1
+        streams[ObjectIdentifier(inode)] = streamCount
+        kept.append(inode)
+        return streamCount
+    }
+
+    /// Keeps inodes alive, for streams go by their identity.
+    private var kept: [SimulatedDisk.Inode] = []
+
+    private func newStream(of inode: SimulatedDisk.Inode) {
+        streams[ObjectIdentifier(inode)] = nil
+    }
+
+    private func rotate() {
+        completeLine()
+        guard let inode = disk.names[active] else { return }
+        note("rotate inode \(inode.number)")
+        shift()
+        vanishing { disk.rename(active, to: rotated(1)) }
+        oldWriter = Bool.random(using: &generator) ? writer : nil
+        if Bool.random(using: &generator) { writer = disk.create(active) }
+    }
+
+    /// Makes room for a new `a.log.1`.
+    private func shift() {
+        vanishing { disk.unlink(rotated(Self.rotatedCount)) }
+        for number in (1..<Self.rotatedCount).reversed() {
+            disk.rename(rotated(number), to: rotated(number + 1))
+        }
+    }
+
+    private func truncate(keeping size: Int) {
+        guard let inode = disk.names[active], oldWriter == nil else { return }
+        note("truncate inode \(inode.number) from \(inode.content.count) to \(size)")
+        // What stays is cut at a line, so that what follows is one as well.
+        let whole = inode.content.prefix(size).lastIndex(of: 10).map { $0 + 1 } ?? 0
+        if whole == inode.content.count { return }
+        if !partial.isEmpty { completeLine() }
+        vanishing(repeating: inode) { disk.truncate(inode, to: whole) }
+        newStream(of: inode)
+    }
+
+    private func copyTruncate() {
+        completeLine()
+        guard let inode = disk.names[active], oldWriter == nil, !inode.content.isEmpty else {
+            return
+        }
+        shift()
+        let isInGlob = Bool.random(using: &generator)
+        let path = isInGlob ? rotated(1) : "/old/a.log.1"
+        note("copy inode \(inode.number) to \(path)")
+        vanishing { disk.unlink(path) }
+        let copy = disk.create(path)
+        let pieces = Int.random(in: 1...3, using: &generator)
+        for piece in 1...pieces {
+            let end = inode.content.count * piece / pieces
+            disk.append(Array(inode.content[copy.content.count..<end]), to: copy)
+            if piece < pieces || Bool.random(using: &generator) {
+                pass(.milliseconds(Int.random(in: 0...50, using: &generator)))
+            }
+        }
+        if Int.random(in: 0..<4, using: &generator) == 0 { write() }
+        note("truncate inode \(inode.number)")
+        vanishing { disk.truncate(inode, to: 0) }
+        newStream(of: inode)
+    }
+
+    private func recreate() {
+        completeLine()
+        guard let inode = disk.names[active] else { return }
+        note("delete inode \(inode.number) and create")
+        oldWriter = nil
+        vanishing { disk.unlink(active) }
+        if Bool.random(using: &generator) { pass(.milliseconds(1)) }
+        writer = disk.create(active)
+        write()
+    }
+
+    private func link() {
+        guard let inode = disk.names[active] else { return }
+        let path = Self.folder + "/link.log"
+        note("link \(path) to inode \(inode.number)")
+        vanishing { disk.link(path, to: inode) }
+    }
+
+    private func newFile() {
+        others += 1
+        let inode = disk.create("\(Self.folder)/other\(others).log")
+        note("create other\(others).log as inode \(inode.number) from \(lines.count)")
+        if !partial.isEmpty { return }
+        for _ in 0..<Int.random(in: 1...5, using: &generator) { completeLine(in: inode) }
+    }
+
+    /// As an editor does: a new file with the old content and more takes the name.
+    private func save() {
+        completeLine()
+        guard let inode = disk.names[active], oldWriter == nil, !inode.content.isEmpty else {
+            return
+        }
+        let copy = disk.create(Self.folder + "/.tmp")
+        note("save inode \(inode.number) as \(copy.number)")
+        disk.append(inode.content, to: copy)
+        streams[ObjectIdentifier(copy)] = stream(of: inode)
+        kept.append(copy)
+        vanishing { disk.rename(Self.folder + "/.tmp", to: active) }
+        // Two files with equal lines are two files as long as both are there.
+        // And of one that was truncated before, unseen, nobody can tell what became of it.
+        let reading = process?.reading(of: inode.number)?.position
+        let isKnown = reading.map { ($0.offset > 0 || isSeeing) && inode.content.holds($0) } ?? true
+        if inode.links > 0 || !isKnown {
+            for line in linesOf(inode) { lines[line].mayRepeat = true }
+        }
+        writer = copy
+        write()
+    }
+
+    private func pause() {
+        kafka.isPaused.toggle()
+        note(kafka.isPaused ? "pause Kafka" : "resume Kafka")
+    }
+
+    private func restart() {
+        if process == nil { return start() }
+        stop()
+        if Bool.random(using: &generator) { start() }
+    }
+
+    private func stop() {
+        guard process != nil else { return }
+        note("stop")
+        process?.drain()
+        for _ in 0..<50 where process?.isDone == false { pass(.milliseconds(100)) }
+        if process?.isDone == false {
+            // It would wait for Kafka for ever: --drain-timeout has passed.
+            noteCrash()
+            process?.abort()
+        }
+        process?.end(now: now)
+        endProcess()
+    }
+
+    private func kill() {
+        guard process != nil, shape.kills else { return }
+        note("kill")
+        kills += 1
+        noteCrash()
+        endProcess()
+        if Bool.random(using: &generator) { start() }
+    }
+
+    private func endProcess() {
+        kafka.cutOff(&generator)
+        // What only a descriptor held is gone with it, unless it is in the log.
+        let open = kept.filter { $0.links == 0 && $0.opened > 0 }
+        let before = visibleLines().union(open.flatMap { linesOf($0) })
+        process = nil
+        let log = deliveredLines()
+        for line in before.subtracting(visibleLines()) where !log.contains(line) {
+            lines[line].isExcused = true
+        }
+    }
+
+    // MARK: What may be missing
+
+    /// Runs something that may destroy bytes, and excuses lines that cannot be read any more.
+    private func vanishing(
+        repeating inode: SimulatedDisk.Inode? = nil,
+        _ destroy: () -> Void
+    ) {
+        let before = visibleLines()
+        let read = readLines()
+        // What stays at the head of a truncated file is read as a new file.
+        let heldBefore = inode.map { linesOf($0) } ?? []
+        destroy()
+        let after = visibleLines()
+        if let inode {
+            for line in linesOf(inode) where heldBefore.contains(line) {
+                lines[line].mayRepeat = true
+            }
+        }
+        for line in before.subtracting(after) {
+            if read.contains(line) {
+                lines[line].isFragile = true
+            } else {
+                lines[line].isExcused = true
+            }
+        }
+    }
+
+    /// Lines in files that Forktail can get at: by a pattern, by a descriptor, or by a checkpoint.
+    private func visibleLines() -> Set<Int> {
+        var result: Set<Int> = []
+        for (path, inode) in disk.names where isReachable(path, inode) {
+            result.formUnion(linesOf(inode))
+        }
+        for inode in kept where inode.links == 0 && inode.opened > 0 {
+            let offset = process?.reading(of: inode.number)?.position.offset ?? 0
+            result.formUnion(Set(linesOf(inode)).subtracting(linesOf(inode, upTo: Int(offset))))
+        }
+        return result
+    }
+
+    private func isReachable(_ inode: SimulatedDisk.Inode) -> Bool {
+        inode.opened > 0
+            || disk.names.contains { $0.value === inode && isReachable($0.key, inode) }
+    }
+
+    private func isReachable(_ path: String, _ inode: SimulatedDisk.Inode) -> Bool {
+        if inode.opened > 0 { return true }
+        guard path.folder == Self.folder, !path.hasSuffix("/.tmp") else { return false }
+        if shape.keepsRotatedInGlob || path.hasSuffix(".log") { return true }
+        return store.rows.values.contains { row in
+            row.inode == inode.number && row.birthTime == inode.birth && holdsGuard(row, inode)
+                && HeadFingerprint(hash: row.headHash, length: row.headLength).holds(
+                    for: inode.content
+                )
+        }
+    }
+
+    private func readLines() -> Set<Int> {
+        var result = deliveredLines()
+        for inode in kept + Array(disk.names.values) {
+            guard let (start, position) = process?.reading(of: inode.number),
+                inode.content.holds(position)
+            else { continue }
+            let read = Set(linesOf(inode, upTo: Int(position.offset)))
+            result.formUnion(read.subtracting(linesOf(inode, upTo: Int(start))))
+        }
+        return result
+    }
+
+    private func deliveredLines() -> Set<Int> { Set(kafka.log.compactMap { number(of: $0) }) }
+
+    private func linesOf(_ inode: SimulatedDisk.Inode, upTo end: Int = .max) -> [Int] {
+        let content = inode.content.prefix(end)
+        let whole = content.lastIndex(of: 10).map { content[...$0] } ?? []
+        return whole.split(separator: 10).compactMap {
+            number(of: String(decoding: $0, as: UTF8.self))
+        }
+    }
+
+    private func number(of text: String) -> Int? {
+        guard let end = text.firstIndex(of: ";") else { return nil }
+        return Int(text[..<end])
+    }
+
+    private func noteCrash() {
+        let log = deliveredLines()
+        let covered = coveredLines()
+        for line in lines.indices {
+            if lines[line].isFragile, !log.contains(line) { lines[line].isExcused = true }
+            if !covered.contains(line) { lines[line].mayRepeat = true }
+        }
+    }
+
+    /// Lines before the checkpoints as they are written.
+    private func coveredLines() -> Set<Int> {
+        var result: Set<Int> = []
+        for row in store.rows.values {
+            guard let inode = inode(of: row), holdsGuard(row, inode) else { continue }
+            result.formUnion(linesOf(inode, upTo: Int(row.checkpoint.offset)))
+        }
+        return result
+    }
+
+    private func inode(of row: FileCheckpoint) -> SimulatedDisk.Inode? {
+        (Array(disk.names.values) + kept).first {
+            $0.number == row.inode && $0.birth == row.birthTime
+        }
+    }
+
+    // MARK: What must hold
+
+    /// A checkpoint never passes a line that is not in the log.
+    private func checkCheckpoint(_ row: FileCheckpoint) {
+        guard failure == nil, let inode = inode(of: row),
+            holdsGuard(row, inode)
+        else { return }
+        let log = deliveredLines()
+        let before = Set(linesOf(inode, upTo: Int(store.firstOffsets[row.id] ?? 0)))
+        for line in linesOf(inode, upTo: Int(row.checkpoint.offset)) where !log.contains(line) {
+            if lines[line].isExcused || before.contains(line) { continue }
+            failure =
+                "the checkpoint \(row.checkpoint.offset) of inode \(row.inode) passes line \(line)"
+            return
+        }
+    }
+
+    private func holdsGuard(_ row: FileCheckpoint, _ inode: SimulatedDisk.Inode) -> Bool {
+        let checkpoint = row.checkpoint
+        let position = TailPosition(offset: checkpoint.offset, guardBytes: checkpoint.guardBytes)
+        return inode.content.holds(position)
+    }
+
+    private func check() throws(Failure) {
+        if let failure { throw fail(failure) }
+        var first: [Int: Int] = [:]
+        for (place, text) in kafka.log.enumerated() {
+            guard let line = number(of: text), line < lines.count,
+                self.text(of: line) == text + "\n"
+            else { throw fail("\"\(text)\" was never written") }
+            if first[line] == nil {
+                first[line] = place
+            } else if !lines[line].mayRepeat {
+                throw fail("line \(line) came twice")
+            }
+        }
+        var last: [Int: (line: Int, place: Int)] = [:]
+        for (number, line) in lines.enumerated() {
+            guard let place = first[number] else {
+                if line.isExcused { continue }
+                throw fail("line \(number) never came")
+            }
+            if let before = last[line.stream], before.place > place {
+                throw fail("line \(number) came before line \(before.line)")
+            }
+            last[line.stream] = (number, place)
+        }
+    }
+
+    private func fail(_ what: String) -> Failure {
+        Failure(
+            description: """
+                seed \(seed): \(what)
+                \(trace.suffix(shape.traceLength).joined(separator: "\n"))
+                replay: SWIFT_DETERMINISTIC_HASHING=1 FORKTAIL_SEED=\(seed) swift test --filter RandomHistoriesTests
+                """
+        )
+    }
+
+    private static func pipeline(glob: String) throws -> LoadedPipeline {
+        let text = """
+            from "\(glob)"
+            parse text
+            send {
+              topic     = "t"
+              key       = null
+              partition = 0
+              value     = @raw
+            }
+            on error stop
+            """
+        let source = SourceText(path: "history.pipeline", text: text)
+        let (plan, diagnostics) = PipelineCompiler.compile(source)
+        guard let plan else { throw Failure(description: "\(diagnostics)") }
+        return try LoadedPipeline(plan: plan)
+    }
+}
+
+extension [UInt8] {
+    /// Whether the bytes before a place are the remembered ones.
+    fileprivate func holds(_ position: TailPosition) -> Bool {
+        let before = prefix(Int(position.offset))
+        return before.count == Int(position.offset)
+            && before.suffix(position.guardBytes.count).elementsEqual(position.guardBytes)
+    }
+}

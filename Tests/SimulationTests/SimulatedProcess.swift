@@ -1,0 +1,190 @@
+import Checkpointing
+import FileTailing
+import Kafka
+import Logging
+import PipelineLanguage
+import RecordProcessing
+
+@testable import Shipping
+
+/// One life of `forktail run`: the real watcher and lanes, on simulated surroundings.
+final class SimulatedProcess {
+    private final class Inbox: LaneFace, @unchecked Sendable {
+        // Safe: one thread at a time runs a simulation.
+        var messages: [LaneMessage] = []
+
+        func deliver(_ deliveries: [Delivery]) { messages.append(.delivered(deliveries)) }
+        func metadataChanged(_ topic: TopicMetadata) { messages.append(.metadataChanged(topic)) }
+        func memoryReturned() { messages.append(.memoryReturned) }
+    }
+
+    private final class Flag: @unchecked Sendable {
+        // Safe: one thread at a time runs a simulation.
+        var isSet = true
+    }
+
+    private let inboxes: [Inbox]
+    private let lanes: [LaneWorker]
+    private var isBusy: [Bool]
+    private var watcher: WatcherWorker
+    private let hasNews = Flag()
+    private let disk: SimulatedDisk
+    private let kafka: SimulatedKafka
+    private(set) var isDraining = false
+
+    init(
+        _ pipeline: LoadedPipeline,
+        disk: SimulatedDisk,
+        kafka: SimulatedKafka,
+        store: SimulatedCheckpoints,
+        chunkLength: Int,
+        openFileLimit: Int,
+        usesEvents: Bool,
+        onLog: @escaping @Sendable (String) -> Void
+    ) throws {
+        var configuration = KafkaProducerConfiguration(bootstrapServers: ["none:9092"])
+        configuration.batchSize = 256
+        configuration.bufferMemory = 2048
+        configuration.maxRequestSize = 1024
+        let surroundings = LaneSurroundings(
+            pipelines: [pipeline],
+            configuration: configuration,
+            sink: kafka,
+            pool: BufferPool(configuration: configuration),
+            store: store,
+            disk: disk,
+            openFileLimit: openFileLimit,
+            chunkLength: chunkLength,
+            wallClock: { disk.time / 1_000_000 },
+            logger: Logger(label: "simulation") { _ in TraceLog(onLog: onLog) }
+        )
+        surroundings.news.onNews { [hasNews] in hasNews.isSet = true }
+        let inboxes = [Inbox(), Inbox()]
+        self.inboxes = inboxes
+        self.disk = disk
+        self.kafka = kafka
+        lanes = inboxes.map { LaneWorker(listener: $0, surroundings: surroundings) }
+        isBusy = lanes.map { _ in true }
+        watcher = WatcherWorker(
+            try WatcherWorker.Plan(surroundings, start: nil),
+            surroundings,
+            lanes: lanes.count,
+            endsAtEndOfFile: false,
+            usesEvents: usesEvents,
+            post: { lane, message in inboxes[lane].messages.append(message) }
+        )
+        kafka.connect(inboxes)
+    }
+
+    // MARK: Running
+
+    private enum Actor { case watcher, lane(Int), kafka }
+
+    /// Lets one of those who have something to do do it; false if nobody has.
+    func step(now: ContinuousClock.Instant, _ generator: inout SeededGenerator) -> Bool {
+        var ready: [Actor] = []
+        if !isDraining, hasNews.isSet || disk.hasHints || isDue(watcher.nextDeadline, now) {
+            ready.append(.watcher)
+        }
+        for (index, lane) in lanes.enumerated() where !lane.isDone {
+            let hasMessages = !inboxes[index].messages.isEmpty
+            if isBusy[index] || hasMessages || (lane.nextDeadline.map { $0 <= now } ?? false) {
+                ready.append(.lane(index))
+            }
+        }
+        if kafka.hasWork { ready.append(.kafka) }
+        guard let actor = ready.randomElement(using: &generator) else { return false }
+        perform(actor, now: now, &generator)
+        return true
+    }
+
+    private func isDue(_ deadline: ContinuousClock.Instant?, _ now: ContinuousClock.Instant) -> Bool
+    {
+        deadline.map { $0 <= now } ?? true
+    }
+
+    private func perform(
+        _ actor: Actor,
+        now: ContinuousClock.Instant,
+        _ generator: inout SeededGenerator
+    ) {
+        switch actor {
+        case .watcher:
+            hasNews.isSet = false
+            watcher.advance(now: now)
+        case .lane(let index):
+            let messages = inboxes[index].messages
+            inboxes[index].messages = []
+            isBusy[index] = lanes[index].step(messages, now: now)
+        case .kafka: kafka.step(&generator)
+        }
+    }
+
+    var nextDeadline: ContinuousClock.Instant? {
+        (lanes.map { $0.isDone ? nil : $0.nextDeadline } + [isDraining ? nil : watcher.nextDeadline])
+            .compactMap { $0 }.min()
+    }
+
+    /// Who would go on for ever.
+    func restless(now: ContinuousClock.Instant) -> String {
+        let lanes = lanes.enumerated().map { index, lane in
+            "lane \(index): busy \(isBusy[index]), messages \(inboxes[index].messages.count), "
+                + "machine \(lane.machine.nextDeadline.map { "\($0 - now)" } ?? "-"), "
+                + "batches \(lane.accumulator.nextDeadline.map { "\($0 - now)" } ?? "-"), "
+                + lane.sources.values.map { "\($0.id): \($0.tail)" }.joined(separator: "\n")
+        }
+        let watcher = watcher.nextDeadline.map { "\($0 - now)" } ?? "-"
+        return lanes.joined(separator: "\n") + "\nwatcher \(watcher) news \(hasNews.isSet)"
+            + " hints \(disk.hasHints) kafka \(kafka.hasWork)"
+    }
+
+    // MARK: Ending
+
+    func drain() {
+        isDraining = true
+        for inbox in inboxes { inbox.messages.append(.drain) }
+    }
+
+    func abort() {
+        for inbox in inboxes { inbox.messages.append(.abort) }
+    }
+
+    var isDone: Bool { lanes.allSatisfy(\.isDone) }
+
+    func end(now: ContinuousClock.Instant) {
+        for lane in lanes { lane.end(now: now) }
+    }
+
+    // MARK: What a test may see
+
+    /// How far the reading of an inode has come, if it is being read.
+    func reading(of inode: UInt64) -> (start: Int64, position: TailPosition)? {
+        lanes.flatMap(\.sources.values).filter { $0.key.inode == inode && !$0.tail.isRewritten }
+            .map { ($0.firstOffset, $0.tail.position) }.max { $0.1.offset < $1.1.offset }
+    }
+
+    var counters: [FileCounter: Int64] {
+        lanes.reduce(into: [:]) { sum, lane in
+            sum.merge(lane.currentReport().ledgers[0].files, uniquingKeysWith: +)
+        }
+    }
+}
+
+/// Hands what is logged to a history's trace.
+private struct TraceLog: LogHandler {
+    let onLog: @Sendable (String) -> Void
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.info
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let parts = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map {
+            "\($0.key)=\($0.value)"
+        }
+        onLog("  \(event.message) \(parts.joined(separator: " "))")
+    }
+}
