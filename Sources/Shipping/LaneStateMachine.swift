@@ -41,6 +41,8 @@ package struct LaneStateMachine {
     private var standing: [Int: Standing] = [:]
     private var ready: [Int] = []
     private var firstReady = 0
+    /// Files that wait for memory or metadata, in the order in which they came to.
+    private var waiting: [Int] = []
     private var timers: [Int: ContinuousClock.Instant] = [:]
     private var nextTimer: ContinuousClock.Instant?
     private var checkpointsDue: ContinuousClock.Instant?
@@ -60,6 +62,7 @@ package struct LaneStateMachine {
     package mutating func removed(_ file: Int) {
         standing[file] = nil
         timers[file] = nil
+        waiting.removeAll { $0 == file }
     }
 
     package mutating func changed(_ file: Int) {
@@ -78,8 +81,8 @@ package struct LaneStateMachine {
         switch outcome {
         case .more: makeReady(file)
         case .caughtUp: becomeIdle(file, before)
-        case .needsMemory: standing[file] = .needsMemory
-        case .needsMetadata: standing[file] = .needsMetadata
+        case .needsMemory: wait(file, .needsMemory)
+        case .needsMetadata: wait(file, .needsMetadata)
         case .wait(let instant):
             becomeIdle(file, before)
             timers[file] = instant
@@ -88,9 +91,16 @@ package struct LaneStateMachine {
         }
     }
 
-    package mutating func memoryReturned() { release(.needsMemory) }
+    package mutating func memoryReturned() {
+        for file in release(.needsMemory) { makeReady(file) }
+    }
 
-    package mutating func metadataChanged() { release(.needsMetadata) }
+    /// Who waited goes first, so that a backlog keeps its order when a topic is first met.
+    package mutating func metadataChanged() {
+        let files = release(.needsMetadata)
+        for file in files { standing[file] = .ready }
+        ready.insert(contentsOf: files, at: firstReady)
+    }
 
     package mutating func checkpointMoved(now: ContinuousClock.Instant) {
         if checkpointsDue == nil { checkpointsDue = now + Self.checkpointInterval }
@@ -152,8 +162,16 @@ package struct LaneStateMachine {
         return nil
     }
 
-    private mutating func release(_ waiting: Standing) {
-        for file in standing.filter({ $0.value == waiting }).keys.sorted() { makeReady(file) }
+    private mutating func wait(_ file: Int, _ reason: Standing) {
+        standing[file] = reason
+        waiting.append(file)
+    }
+
+    // In the order in which they came to wait: none takes all that comes before the others.
+    private mutating func release(_ reason: Standing) -> [Int] {
+        let released = waiting.filter { standing[$0] == reason }
+        if !released.isEmpty { waiting.removeAll { standing[$0] == reason } }
+        return released
     }
 
     private mutating func wakeTimers(_ now: ContinuousClock.Instant) {

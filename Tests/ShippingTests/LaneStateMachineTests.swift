@@ -49,6 +49,40 @@ struct LaneStateMachineTests {
         #expect(lane.nextAction(now: start) == .turn(1))
     }
 
+    @Test func `files that met a topic first are first when its partitions are known`() {
+        var lane = LaneStateMachine()
+        for file in 1...3 { lane.added(file) }
+        #expect(lane.nextAction(now: start) == .turn(1))
+        lane.turnEnded(1, .needsMetadata)
+        #expect(lane.nextAction(now: start) == .turn(2))
+        lane.turnEnded(2, .needsMetadata)
+        lane.metadataChanged()
+        for file in 1...3 {
+            #expect(lane.nextAction(now: start) == .turn(file))
+            lane.turnEnded(file, .caughtUp)
+        }
+    }
+
+    @Test func `memory goes to the file that has waited longest`() {
+        var lane = LaneStateMachine()
+        lane.added(1)
+        lane.added(2)
+        for file in 1...2 {
+            #expect(lane.nextAction(now: start) == .turn(file))
+            lane.turnEnded(file, .needsMemory)
+        }
+        for file in [1, 2, 1, 2] {
+            lane.memoryReturned()
+            #expect(lane.nextAction(now: start) == .turn(file))
+            lane.turnEnded(file, .more)
+            let other = 3 - file
+            #expect(lane.nextAction(now: start) == .turn(other))
+            lane.turnEnded(other, .needsMemory)
+            #expect(lane.nextAction(now: start) == .turn(file))
+            lane.turnEnded(file, .needsMemory)
+        }
+    }
+
     @Test func `a file that waits for a moment is woken then and not before`() {
         var lane = LaneStateMachine()
         lane.added(1)
