@@ -128,16 +128,7 @@ final class History: @unchecked Sendable {
     private func start() {
         note("start")
         do {
-            process = try SimulatedProcess(
-                pipeline,
-                disk: disk,
-                kafka: kafka,
-                store: store,
-                chunkLength: [80, 200, 4096].randomElement(using: &generator) ?? 80,
-                openFileLimit: openFileLimit,
-                usesEvents: shape.usesEvents,
-                onLog: { [unowned self] in note($0) }
-            )
+            process = try SimulatedProcess(pipeline, on: host(), limits())
         } catch {
             failure = failure ?? "it does not start: \(error)"
         }
@@ -148,6 +139,28 @@ final class History: @unchecked Sendable {
     // A file that was closed for want of descriptors is lost if its deletion is not seen at once.
     private var openFileLimit: Int {
         isSeeing ? [2, 100].randomElement(using: &generator) ?? 100 : 100
+    }
+
+    private func host() -> SimulatedProcess.Host {
+        SimulatedProcess.Host(
+            disk: disk,
+            kafka: kafka,
+            store: store,
+            wallClock: { [disk] in disk.time / 1_000_000 },
+            hasHints: { [disk] in disk.hasHints },
+            onLog: { [unowned self] in note($0) }
+        )
+    }
+
+    private func limits() -> SimulatedProcess.Limits {
+        var limits = SimulatedProcess.Limits()
+        limits.chunkLength = [80, 200, 4096].randomElement(using: &generator) ?? 80
+        limits.openFileLimit = openFileLimit
+        limits.usesEvents = shape.usesEvents
+        limits.configuration.batchSize = 256
+        limits.configuration.bufferMemory = 2048
+        limits.configuration.maxRequestSize = 1024
+        return limits
     }
 
     /// Lets time pass, and whoever has something to do do it.

@@ -1,5 +1,6 @@
 import Checkpointing
 import FileTailing
+import Glibc
 import Kafka
 import Logging
 import PipelineLanguage
@@ -9,6 +10,27 @@ import RecordProcessing
 
 /// One life of `forktail run`: the real watcher and lanes, on simulated surroundings.
 final class SimulatedProcess {
+    /// What outlives a process.
+    struct Host {
+        var disk: any Disk
+        var kafka: SimulatedKafka
+        var store: any CheckpointKeeping
+        /// Milliseconds since 1970.
+        var wallClock: @Sendable () -> Int64
+        /// Whether hints wait; nil asks the kernel.
+        var hasHints: (() -> Bool)?
+        var onLog: @Sendable (String) -> Void
+    }
+
+    struct Limits {
+        var chunkLength = 256 * 1024
+        var openFileLimit = 100
+        var usesEvents = true
+        var lanes = 2
+        /// Linger, batches and memory.
+        var configuration = KafkaProducerConfiguration(bootstrapServers: ["none:9092"])
+    }
+
     private final class Inbox: LaneFace, @unchecked Sendable {
         // Safe: one thread at a time runs a simulation.
         var messages: [LaneMessage] = []
@@ -28,41 +50,28 @@ final class SimulatedProcess {
     private var isBusy: [Bool]
     private var watcher: WatcherWorker
     private let hasNews = Flag()
-    private let disk: SimulatedDisk
-    private let kafka: SimulatedKafka
+    private let host: Host
+    private var kafka: SimulatedKafka { host.kafka }
     private(set) var isDraining = false
 
-    init(
-        _ pipeline: LoadedPipeline,
-        disk: SimulatedDisk,
-        kafka: SimulatedKafka,
-        store: SimulatedCheckpoints,
-        chunkLength: Int,
-        openFileLimit: Int,
-        usesEvents: Bool,
-        onLog: @escaping @Sendable (String) -> Void
-    ) throws {
-        var configuration = KafkaProducerConfiguration(bootstrapServers: ["none:9092"])
-        configuration.batchSize = 256
-        configuration.bufferMemory = 2048
-        configuration.maxRequestSize = 1024
+    init(_ pipeline: LoadedPipeline, on host: Host, _ limits: Limits) throws {
+        let onLog = host.onLog
         let surroundings = LaneSurroundings(
             pipelines: [pipeline],
-            configuration: configuration,
-            sink: kafka,
-            pool: BufferPool(configuration: configuration),
-            store: store,
-            disk: disk,
-            openFileLimit: openFileLimit,
-            chunkLength: chunkLength,
-            wallClock: { disk.time / 1_000_000 },
+            configuration: limits.configuration,
+            sink: host.kafka,
+            pool: BufferPool(configuration: limits.configuration),
+            store: host.store,
+            disk: host.disk,
+            openFileLimit: limits.openFileLimit,
+            chunkLength: limits.chunkLength,
+            wallClock: host.wallClock,
             logger: Logger(label: "simulation") { _ in TraceLog(onLog: onLog) }
         )
         surroundings.news.onNews { [hasNews] in hasNews.isSet = true }
-        let inboxes = [Inbox(), Inbox()]
+        let inboxes = (0..<limits.lanes).map { _ in Inbox() }
         self.inboxes = inboxes
-        self.disk = disk
-        self.kafka = kafka
+        self.host = host
         lanes = inboxes.map { LaneWorker(listener: $0, surroundings: surroundings) }
         isBusy = lanes.map { _ in true }
         watcher = WatcherWorker(
@@ -70,10 +79,10 @@ final class SimulatedProcess {
             surroundings,
             lanes: lanes.count,
             endsAtEndOfFile: false,
-            usesEvents: usesEvents,
+            usesEvents: limits.usesEvents,
             post: { lane, message in inboxes[lane].messages.append(message) }
         )
-        kafka.connect(inboxes)
+        host.kafka.connect(inboxes)
     }
 
     // MARK: Running
@@ -83,7 +92,7 @@ final class SimulatedProcess {
     /// Lets one of those who have something to do do it; false if nobody has.
     func step(now: ContinuousClock.Instant, _ generator: inout SeededGenerator) -> Bool {
         var ready: [Actor] = []
-        if !isDraining, hasNews.isSet || disk.hasHints || isDue(watcher.nextDeadline, now) {
+        if !isDraining, hasNews.isSet || hasHints || isDue(watcher.nextDeadline, now) {
             ready.append(.watcher)
         }
         for (index, lane) in lanes.enumerated() where !lane.isDone {
@@ -96,6 +105,12 @@ final class SimulatedProcess {
         guard let actor = ready.randomElement(using: &generator) else { return false }
         perform(actor, now: now, &generator)
         return true
+    }
+
+    private var hasHints: Bool {
+        if let hasHints = host.hasHints { return hasHints() }
+        var waiting = pollfd(fd: watcher.descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 0) > 0
     }
 
     private func isDue(_ deadline: ContinuousClock.Instant?, _ now: ContinuousClock.Instant) -> Bool
@@ -135,7 +150,7 @@ final class SimulatedProcess {
         }
         let watcher = watcher.nextDeadline.map { "\($0 - now)" } ?? "-"
         return lanes.joined(separator: "\n") + "\nwatcher \(watcher) news \(hasNews.isSet)"
-            + " hints \(disk.hasHints) kafka \(kafka.hasWork)"
+            + " hints \(hasHints) kafka \(kafka.hasWork)"
     }
 
     // MARK: Ending
@@ -163,11 +178,12 @@ final class SimulatedProcess {
             .map { ($0.firstOffset, $0.tail.position) }.max { $0.1.offset < $1.1.offset }
     }
 
-    var counters: [FileCounter: Int64] {
-        lanes.reduce(into: [:]) { sum, lane in
-            sum.merge(lane.currentReport().ledgers[0].files, uniquingKeysWith: +)
-        }
+    /// What the lanes have counted in this life.
+    var ledger: Ledger {
+        lanes.reduce(into: Ledger()) { sum, lane in sum.add(lane.currentReport().ledgers[0]) }
     }
+
+    var openFiles: Int { lanes.reduce(0) { $0 + $1.currentReport().openFiles } }
 }
 
 /// Hands what is logged to a history's trace.
