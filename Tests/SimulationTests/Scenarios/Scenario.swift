@@ -215,6 +215,12 @@ extension Scenario {
 
     var values: [String] { kafka.log }
 
+    /// Without those that came before.
+    var firstValues: [String] {
+        var seen: Set<String> = []
+        return values.filter { seen.insert($0).inserted }
+    }
+
     func values(of file: String) -> [String] { records.filter { $0.file == file }.map(\.value) }
 
     /// What the current process has counted.
