@@ -29,8 +29,8 @@ struct NginxFields {
         set(.status, status)
         set(.bytes, isDash(size) ? zero : size)
         if let problem = setRequest(request) { return problem }
-        set(.referer, rest.quoted().flatMap(value))
-        set(.userAgent, rest.quoted().flatMap(value))
+        set(.referer, rest.quotedOrCutOff().flatMap(value))
+        set(.userAgent, rest.quotedOrCutOff().flatMap(value))
         return nil
     }
 
@@ -83,14 +83,26 @@ private struct Cursor {
 
     /// A text in quotes; a quote inside it stands behind a backslash.
     mutating func quoted() -> Text? {
+        guard let end = endOfQuoted(), end < line.count else { return nil }
+        defer { pass(end) }
+        return Text(rebasing: line[(place + 1)..<end])
+    }
+
+    /// A text in quotes, or what is there of one in a line that was cut off before its end.
+    mutating func quotedOrCutOff() -> Text? {
+        guard let end = endOfQuoted() else { return nil }
+        defer { pass(end) }
+        return Text(rebasing: line[(place + 1)..<min(end, line.count)])
+    }
+
+    /// Where the closing quote is; the line's end or further if there is none.
+    private func endOfQuoted() -> Int? {
         guard place < line.count, line[place] == UInt8(ascii: "\"") else { return nil }
         var end = place + 1
         while end < line.count, line[end] != UInt8(ascii: "\"") {
             end += line[end] == UInt8(ascii: "\\") ? 2 : 1
         }
-        guard end < line.count else { return nil }
-        defer { pass(end) }
-        return Text(rebasing: line[(place + 1)..<end])
+        return end
     }
 
     private mutating func pass(_ end: Int) {

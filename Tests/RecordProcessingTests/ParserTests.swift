@@ -171,6 +171,24 @@ struct NginxParsingTests {
     }
 
     @Test(arguments: [
+        (#""-" "Mozilla (bot.html"#, "null", #""Mozilla (bot.html""#),
+        (#""https://exam"#, #""https://exam""#, "null"),
+        (#""-" "x\"#, "null", #""x\\""#),
+        (#""-" ""#, "null", "null"),
+        ("", "null", "null"),
+    ])
+    func `what is there of a line that was cut off is kept`(
+        end: String,
+        referer: String,
+        agent: String
+    ) throws {
+        let line = #"192.0.2.7 - - [24/Nov/2026:08:00:00 +0100] "GET / HTTP/1.1" 200 5 "# + end
+        #expect(
+            try run(line).hasSuffix(#""bytes":5,"referer":\#(referer),"user_agent":\#(agent)}"#)
+        )
+    }
+
+    @Test(arguments: [
         "", "x", "a b c", "a - - [t", "a - - [24/Nov/2026:08:00:00 +0100] GET", "\"\"\"\"",
         "a - - [24/Nov/2026:08:00:00 +0100] \"GET / HTTP/1.1", "\\", "a - - [] \"- - -\" 1 1",
     ])
