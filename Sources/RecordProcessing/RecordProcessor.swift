@@ -84,6 +84,11 @@ package struct StagedRecord {
     package struct Header {
         package var name: Text
         package var value: Text?
+
+        package init(name: Text, value: Text?) {
+            self.name = name
+            self.value = value
+        }
     }
 
     package var topic: Text

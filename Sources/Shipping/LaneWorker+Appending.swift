@@ -23,8 +23,71 @@ enum Appended {
 }
 
 extension LaneWorker {
-    /// Copies a record into the open batch of its partition.
-    func append(_ record: StagedRecord, offset: Int64, _ turn: inout Turn) -> Appended {
+    /// Copies a record of a line that ended so into the open batch of its partition.
+    func append(
+        _ record: StagedRecord,
+        of fate: Fate,
+        offset: Int64,
+        _ turn: inout Turn
+    ) -> Appended {
+        guard case .deadLettered = fate else { return append(record, offset: offset, &turn) }
+        return appendDeadLetter(record, offset: offset, &turn)
+    }
+
+    /// Copies a dead letter; one that is longer than the limit loses the end of its value.
+    ///
+    /// A line that is too long for Kafka is too long as a dead letter as well, and nobody could mend
+    /// that: the position in the headers leads to the whole of it.
+    func appendDeadLetter(
+        _ record: StagedRecord,
+        offset: Int64,
+        limit: Int = .max,
+        _ turn: inout Turn
+    ) -> Appended {
+        let limit = min(limit, surroundings.configuration.maxRequestSize)
+        guard let value = record.value, batchSize(of: record) > limit else {
+            return append(record, offset: offset, &turn)
+        }
+        let name: StaticString = "dlq.cut"
+        return Array("\(value.count)".utf8).withUnsafeBytes { length in
+            var cut = record
+            // Safe: the name lives as long as the program, the length until this returns.
+            cut.headers.append(
+                .init(
+                    name: UnsafeRawBufferPointer(start: name.utf8Start, count: 7),
+                    value: length
+                )
+            )
+            let excess = max(0, batchSize(of: cut) - limit)
+            guard excess <= value.count else {
+                return .refused("its key and headers alone are over \(limit) bytes")
+            }
+            cut.value = UnsafeRawBufferPointer(rebasing: value.dropLast(excess))
+            return append(cut, offset: offset, &turn)
+        }
+    }
+
+    /// Bytes that a record takes at most in a batch of its own.
+    private func batchSize(of record: StagedRecord) -> Int {
+        takeHeaderSpans(of: record)
+        return headerSpans.withUnsafeBufferPointer { headers in
+            RecordBatchHeader.size
+                + RecordBatchBuilder.upperBound(
+                    key: record.key,
+                    value: record.value,
+                    headers: headers
+                )
+        }
+    }
+
+    private func takeHeaderSpans(of record: StagedRecord) {
+        headerSpans.removeAll(keepingCapacity: true)
+        for header in record.headers {
+            headerSpans.append(RecordHeaderSpan(name: header.name, value: header.value))
+        }
+    }
+
+    private func append(_ record: StagedRecord, offset: Int64, _ turn: inout Turn) -> Appended {
         let topic = accumulator.topicIndex(record.topic)
         switch accumulator.isReady(topic) {
         case .ready: break
@@ -33,10 +96,7 @@ extension LaneWorker {
             return .waits(.needsMetadata)
         case .failed(let error): return .refused("topic \"\(record.topicName)\": \(error)")
         }
-        headerSpans.removeAll(keepingCapacity: true)
-        for header in record.headers {
-            headerSpans.append(RecordHeaderSpan(name: header.name, value: header.value))
-        }
+        takeHeaderSpans(of: record)
         let result = headerSpans.withUnsafeBufferPointer { headers in
             accumulator.append(
                 topic: topic,

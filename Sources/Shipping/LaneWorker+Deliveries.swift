@@ -1,6 +1,7 @@
 internal import Checkpointing
 internal import FileTailing
 internal import Kafka
+internal import KafkaProtocol
 internal import Logging
 internal import RecordProcessing
 
@@ -10,6 +11,16 @@ struct Refusal {
     let offset: Int64
     let topic: String
     let error: KafkaProducerError
+    /// Bytes on the wire of the batch that was refused with it.
+    let batchSize: Int
+
+    /// What a dead letter may take when the broker has refused it for its size.
+    ///
+    /// Brokers do not say what they would take, so each try takes half.
+    var shorterLimit: Int? {
+        guard case .refused(KafkaError.messageTooLarge.rawValue, _, _) = error else { return nil }
+        return batchSize / 2
+    }
 }
 
 extension LaneWorker {
@@ -52,7 +63,8 @@ extension LaneWorker {
                     owner: batch.run(ofRecord: index).owner,
                     offset: batch.position(ofRecord: index),
                     topic: batch.topic,
-                    error: error
+                    error: error,
+                    batchSize: batch.byteCount
                 )
             )
         }
@@ -80,16 +92,17 @@ extension LaneWorker {
             readTime: surroundings.wallClock()
         )
         let processor = processors[source.pipelineIndex]
-        let fate = event.withUnsafeBytes { bytes in
-            processor.fail(
+        return event.withUnsafeBytes { bytes in
+            let fate = processor.fail(
                 bytes,
                 in: &source.context,
                 at: position,
                 kind: .kafka,
                 message: message
             )
+            // What is staged points into the event.
+            return close(refusal, source, chunk, fate, at: position, now: now)
         }
-        return close(refusal, source, chunk, fate, at: position, now: now)
     }
 
     private func close(
@@ -101,19 +114,23 @@ extension LaneWorker {
         now: ContinuousClock.Instant
     ) -> Bool {
         let staged = processors[source.pipelineIndex].staged
+        var limit: Int?
         switch fate {
         case .stopped(let failure):
             stop(source, because: failure.message, at: refusal.offset)
             return true
-        // A dead letter that is refused itself would come back for ever.
         case .deadLettered where staged.contains { $0.topicName == refusal.topic }:
-            stop(source, because: "its dead letter: \(refusal.error)", at: refusal.offset)
-            return true
+            // A dead letter that is refused itself would come back for ever.
+            limit = refusal.shorterLimit
+            guard limit != nil else {
+                stop(source, because: "its dead letter: \(refusal.error)", at: refusal.offset)
+                return true
+            }
         default: break
         }
         var turn = Turn(owner: refusal.owner, readTime: position.readTime, now: now)
         for record in staged {
-            switch append(record, offset: refusal.offset, &turn) {
+            switch appendDeadLetter(record, offset: refusal.offset, limit: limit ?? .max, &turn) {
             case .appended: source.frontier.owe(chunk, count: 1)
             case .waits: return false
             case .refused(let message):

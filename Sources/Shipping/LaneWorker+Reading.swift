@@ -214,7 +214,7 @@ extension LaneWorker {
         let processor = processors[source.pipelineIndex]
         var fate = processor.process(event, in: &source.context, at: position)
         if case .stopped(let failure) = fate { return .stopped(failure.message) }
-        switch send(processor.staged, source, position.offset, &turn) {
+        switch send(processor.staged, of: fate, source, position.offset, &turn) {
         case nil: break
         case .waits(let interruption): return interruption
         case .refused(let message):
@@ -226,7 +226,7 @@ extension LaneWorker {
                 message: message
             )
             if case .stopped(let failure) = fate { return .stopped(failure.message) }
-            if let reason = sendDeadLetter(processor.staged, position.offset, &turn) {
+            if let reason = sendDeadLetter(processor.staged, of: fate, position.offset, &turn) {
                 return reason
             }
             source.sendsDone = 0
@@ -243,12 +243,13 @@ extension LaneWorker {
     /// Appends the records of one line, from the first that an earlier turn has not appended.
     private func send(
         _ staged: [StagedRecord],
+        of fate: Fate,
         _ source: LaneSource,
         _ offset: Int64,
         _ turn: inout Turn
     ) -> SendObstacle? {
         while source.sendsDone < staged.count {
-            switch append(staged[source.sendsDone], offset: offset, &turn) {
+            switch append(staged[source.sendsDone], of: fate, offset: offset, &turn) {
             case .appended: source.sendsDone += 1
             case .waits(let interruption): return .waits(interruption)
             case .refused(let message): return .refused(message)
@@ -261,11 +262,12 @@ extension LaneWorker {
     /// Appends a record's dead letter; that one being refused as well stops the pipeline.
     private func sendDeadLetter(
         _ staged: [StagedRecord],
+        of fate: Fate,
         _ offset: Int64,
         _ turn: inout Turn
     ) -> Interruption? {
         for record in staged {
-            switch append(record, offset: offset, &turn) {
+            switch append(record, of: fate, offset: offset, &turn) {
             case .appended: break
             case .waits(let interruption): return interruption
             case .refused(let message): return .stopped("its dead letter was refused: \(message)")

@@ -6,6 +6,7 @@
 
 import os
 import pathlib
+import random
 import signal
 import sys
 import time
@@ -305,6 +306,55 @@ def runs_once(checks, folder):
         checks.equal("run --once: all is shipped", len(set(setup.values())), 2000)
 
 
+def lines_that_are_too_long(checks, folder):
+    """A dead letter must not be refused for what it is a dead letter of."""
+    lengths = [10, 1 << 20, (1 << 20) + 500, 900_000]
+    with kit.broker("forktail", partitions=1) as bootstrap:
+        setup = Setup(folder, bootstrap)
+        rule = PIPELINE.replace("on error stop", 'on error dead_letter "dead"')
+        (folder / "lines.pipeline").write_text(rule)
+        # Less than what Forktail itself may send, as is often so.
+        make_topic(bootstrap, "dead", {"max.message.bytes": "600000"})
+        with open(setup.logs / "a.log", "w") as file:
+            file.write("".join(random_text(length) + "\n" for length in lengths) + "last\n")
+        make_topic(bootstrap, "lines", {"max.message.bytes": "700000"})
+        with setup.service("--once", "-X", "compression.type=none") as service:
+            checks.equal("long lines: nothing stops", service.wait(30), 0)
+            log = service.log
+        checks.equal("the others are sent", [len(value) for value in setup.values()], [10, 4])
+        dead = {}
+        for message in kit.read(bootstrap, ["dead"]):
+            dead[int(kit.headers(message)["dlq.offset"])] = message
+        # What is over max_line is cut by the framer, and said in the books.
+        checks.equal(
+            "each dead letter says how long it was",
+            [int(kit.headers(dead[place])["dlq.cut"]) for place in sorted(dead)],
+            [min(length, 1 << 20) for length in lengths[1:]],
+        )
+        whole = (setup.logs / "a.log").read_bytes()
+        checks.that(
+            "and begins as its line",
+            all(
+                len(message.value()) > 200_000
+                and whole[place : place + len(message.value())] == message.value()
+                for place, message in dead.items()
+            ),
+            log[-600:],
+        )
+
+
+def random_text(length):
+    return "".join(random.choices("abcdefghijklmnopqrstuvwxyz ", k=length - 1)) + "."
+
+
+def make_topic(bootstrap, name, config):
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    topic = NewTopic(name, num_partitions=1, replication_factor=1, config=config)
+    admin.create_topics([topic])[name].result(20)
+
+
 def main():
     checks = kit.Checks()
     bodies = [
@@ -318,6 +368,7 @@ def main():
         rotation_and_new_files,
         an_unreadable_file_is_named_and_retried,
         runs_once,
+        lines_that_are_too_long,
     ]
     only = sys.argv[1:]
     for body in bodies:
