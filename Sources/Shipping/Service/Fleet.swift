@@ -43,7 +43,7 @@ struct Fleet: Sendable {
     func start() throws {
         engine.start()
         for (number, lane) in lanes.enumerated() {
-            try lane.start(surroundings, number: number)
+            try lane.start(surroundings, engine: engine, number: number)
         }
     }
 

@@ -22,9 +22,11 @@ final class Lane: LaneFace {
     }
 
     /// Starts the thread.
-    func start(_ surroundings: LaneSurroundings, number: Int) throws {
+    func start(_ surroundings: LaneSurroundings, engine: ProducerEngine, number: Int) throws {
         try startThread(name: "lane \(number)") { [self] in
+            engine.addListener(self)
             run(LaneWorker(listener: self, surroundings: surroundings))
+            engine.removeListener(self)
             running.withLock { $0 = false }
         }
     }
