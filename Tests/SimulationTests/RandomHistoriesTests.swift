@@ -52,7 +52,7 @@ struct RandomHistoriesTests {
 
     private var seeds: ClosedRange<UInt64> {
         if let seed = variable("FORKTAIL_SEED").flatMap({ UInt64($0) }) { return seed...seed }
-        return 1...(variable("FORKTAIL_SEEDS").flatMap { UInt64($0) } ?? 20)
+        return 1...(variable("FORKTAIL_SEEDS").flatMap { UInt64($0) } ?? 25)
     }
 
     private func variable(_ name: String) -> String? {
