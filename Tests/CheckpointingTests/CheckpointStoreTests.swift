@@ -154,6 +154,15 @@ extension CheckpointStoreTests {
         #expect(directory.bytes("checkpoints.db") == Array(content.utf8))
     }
 
+    @Test(arguments: [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_TOOBIG])
+    func `what SQLite says of overwritten pages is damage`(code: Int32) throws {
+        _ = try CheckpointStore(path: path)
+        let error = #expect(throws: CheckpointError.self) {
+            _ = try CheckpointStore(path: path) { _ in code }
+        }
+        #expect(error?.kind == .damaged)
+    }
+
     @Test func `random damage is refused or harmless, and never reads as other offsets`() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
         print("seed \(seed)")

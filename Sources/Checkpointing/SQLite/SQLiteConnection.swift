@@ -235,7 +235,8 @@ extension CheckpointError {
         let reason = String(cString: sqlite3_errstr(code))
         let systemCode = handle.map { sqlite3_system_errno($0) } ?? 0
         switch code & 0xFF {
-        case SQLITE_CORRUPT, SQLITE_NOTADB:
+        // No row of ours is too big: its length was overwritten.
+        case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_TOOBIG:
             return .damaged(path, reason)
         case SQLITE_IOERR where systemCode == ENOSPC || systemCode == EDQUOT:
             return .full(path)

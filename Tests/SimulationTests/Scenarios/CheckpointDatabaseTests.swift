@@ -1,4 +1,5 @@
 import FileTailing
+import Kafka
 import Synchronization
 import Testing
 
@@ -7,15 +8,16 @@ import Testing
 
 /// E, continued: the database itself.
 extension ScenarioTests {
-    @Test(arguments: [0, 1024])
-    func `65: a damaged database is refused and left as it is`(start: Int) throws {
+    @Test(arguments: [0, 1024], 1...5 as ClosedRange<UInt64>)
+    func `65: a damaged database is refused and left as it is`(start: Int, seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
         let it = try Scenario(keeping: .database)
         it.write("a.log", numbered(0..<10))
         try it.start()
         it.stop()
         var content = it.folder.bytes("state/checkpoints.db")
         let end = start == 0 ? 512 : content.count
-        for index in start..<end { content[index] = UInt8.random(in: 0...255) }
+        for index in start..<end { content[index] = UInt8.random(in: 0...255, using: &generator) }
         it.write("state/checkpoints.db", bytes: content)
         let error = #expect(throws: CheckpointError.self) { try it.start() }
         #expect(error?.kind == .damaged)
