@@ -50,6 +50,11 @@ struct Backfill: ParsableCommand {
     var yes = false
 
     func validate() throws {
+        if job == "" {
+            throw ValidationError(
+                "--job needs a name; without one it is the pipeline's and the date"
+            )
+        }
         if restart && resume { throw ValidationError("--restart and --resume exclude each other") }
     }
 

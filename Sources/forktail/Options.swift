@@ -61,8 +61,14 @@ struct StateOptions: ParsableArguments {
     @Option(help: "Folder for checkpoints; also FORKTAIL_STATE_DIR.")
     var stateDir: String?
 
+    func validate() throws {
+        if stateDir == "" { throw ValidationError("--state-dir needs a folder") }
+    }
+
     var directory: String {
-        stateDir ?? environment("FORKTAIL_STATE_DIR") ?? defaultStateDirectory()
+        // An empty variable is one that nobody meant to set, and would stand for `/`.
+        let variable = environment("FORKTAIL_STATE_DIR").flatMap { $0.isEmpty ? nil : $0 }
+        return stateDir ?? variable ?? defaultStateDirectory()
     }
 }
 

@@ -234,6 +234,13 @@ def the_rest(checks, folder):
     result = kit.forktail("version")
     checks.that("version", re.fullmatch(r"forktail \d+\.\d+\.\d+\S*\n", result.stdout), result.stdout)
     checks.equal("no such command ends with 64", kit.forktail("fly").returncode, 64)
+    for words in (("--job", ""), ("--state-dir", "")):
+        result = kit.forktail("backfill", folder / "good.pipeline", "-b", "127.0.0.1:1", *words)
+        checks.that(
+            f'backfill {words[0]} "" ends with 64, and says what it needs',
+            result.returncode == 64 and f"{words[0]} needs" in result.stderr,
+            f"{result.returncode} {result.stderr[-300:]}",
+        )
     result = kit.forktail(
         *("run", folder / "good.pipeline", "-b", "127.0.0.1:1", "-X", "linger.sm=5"),
         *("--state-dir", folder / "state"),
