@@ -213,7 +213,10 @@ extension LaneWorker {
     ) -> Interruption? {
         let processor = processors[source.pipelineIndex]
         var fate = processor.process(event, in: &source.context, at: position)
-        if case .stopped(let failure) = fate { return .stopped(failure.message) }
+        if case .stopped(let failure) = fate {
+            note(fate, source, at: position)
+            return .stopped(failure.message)
+        }
         switch send(processor.staged, of: fate, source, position.offset, &turn) {
         case nil: break
         case .waits(let interruption): return interruption
@@ -225,7 +228,10 @@ extension LaneWorker {
                 kind: .kafka,
                 message: message
             )
-            if case .stopped(let failure) = fate { return .stopped(failure.message) }
+            if case .stopped(let failure) = fate {
+                note(fate, source, at: position)
+                return .stopped(failure.message)
+            }
             if let reason = sendDeadLetter(processor.staged, of: fate, position.offset, &turn) {
                 return reason
             }

@@ -4,6 +4,7 @@
     Tests/commandline/service.py
 """
 
+import json
 import os
 import pathlib
 import random
@@ -304,6 +305,16 @@ def runs_once(checks, folder):
         with setup.service("--once") as service:
             checks.equal("run --once ends by itself with 0", service.wait(30), 0)
         checks.equal("run --once: all is shipped", len(set(setup.values())), 2000)
+
+        rule = PIPELINE.replace("parse text", "parse text { line: string }")
+        rule = rule.replace("send {", 'reject "odd" if line == "odd"\n\nsend {')
+        (folder / "lines.pipeline").write_text(rule)
+        with open(setup.logs / "a.log", "a") as file:
+            file.write("odd\n")
+        with setup.service("--once") as service:
+            checks.equal("run --once ends with 65 when a file stopped", service.wait(30), 65)
+            books = [line for line in service.log.splitlines() if "pipeline.books" in line]
+        checks.equal("run --once: the books show it", json.loads(books[-1])["failed"], "1")
 
 
 def lines_that_are_too_long(checks, folder):

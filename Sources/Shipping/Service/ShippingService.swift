@@ -86,7 +86,11 @@ package struct ShippingService {
     private func stop(_ signals: borrowing Signals) -> ExitStatus {
         logger.info("stopping", metadata: ["event": "service.stopping"])
         watcher.stop()
-        let status = fleet.drain(timeout: options.drainTimeout, signals: signals)
+        var status = fleet.drain(timeout: options.drainTimeout, signals: signals)
+        // A one-shot that left a file in the middle has not done what it was asked for.
+        if options.stopsAtEnd, status == .success, fleet.report.stoppedFiles > 0 {
+            status = .dataError
+        }
         fleet.logReport()
         logger.info(
             "stopped",
