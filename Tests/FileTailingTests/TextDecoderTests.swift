@@ -157,6 +157,19 @@ extension TextDecoderTests {
         }
     }
 
+    @Test func `bytes that promise more than any character has do not hold the decoder up`() throws
+    {
+        // Six bytes were a character once; iconv asks for the last of them before it refuses.
+        let bytes: [UInt8] = [0x61, 0xFD, 0x85, 0xB6, 0xBE, 0xA0, 0x80, 0x62, 0x63]
+        let bench = try Bench("UTF-8")
+        let text = bench.bytes(bytes, atEnd: true)
+        #expect(
+            String(decoding: text, as: UTF8.self) == "a\(String(repeating: "\u{FFFD}", count: 6))bc"
+        )
+        let places = (0...text.count).map { bench.decoder.sourceLength(ofDecoded: $0) }
+        #expect(places == places.sorted() && places.last == bytes.count)
+    }
+
     @Test(arguments: encodings)
     func `every place is that of decoding what stands before it`(encoding: String) throws {
         let seed = UInt64.random(in: 0...UInt64.max)

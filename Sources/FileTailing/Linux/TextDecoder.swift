@@ -158,8 +158,9 @@ package final class TextDecoder {
             switch step.stop {
             case .finished: break
             case .full: return true
-            case .incomplete where rest.endIndex < source.count: break
-            case .incomplete where !isLast: return false
+            case .incomplete where rest.endIndex < source.count && step.read > 0: break
+            // Not with more bytes than any character has: it is none, and more of it would not help.
+            case .incomplete where !isLast && rest.endIndex == source.count: return false
             case .incomplete, .invalid:
                 let text = Self.replacement
                 guard room.count - written >= text.count else { return true }
