@@ -7,6 +7,8 @@ struct DiscoveryCandidate {
     /// Known files that had this inode, and those that it may be by its head.
     let ownRows: [KnownFile]
     let others: [KnownFile]
+    /// Whether it is a file that was seen under a matching name, without a byte then.
+    var wasEmpty = false
     /// The bytes before each place that was asked for, as far as the file has them.
     var guards: [Int64: [UInt8]]
     var file: TailedFile?

@@ -122,8 +122,9 @@ extension DiscoveryStateMachine {
 
     /// Takes a file that nothing known fits, unless it waits.
     mutating func admit(_ candidate: DiscoveryCandidate) {
-        // Nothing says that a stray is worth reading but a checkpoint that fits.
-        if candidate.sighting.isStray { return }
+        // Nothing says that a stray is worth reading but a checkpoint that fits, or that the same
+        // file was seen without a byte.
+        if candidate.sighting.isStray, !candidate.wasEmpty { return }
         let sighting = candidate.sighting
         if candidate.original != nil, let held = sets[sighting.set].held[sighting.key], let now,
             now < held.since + Self.holdTime

@@ -51,7 +51,8 @@ extension DiscoveryStateMachine {
     private func isElsewhere(_ known: KnownFile, in set: Int) -> Bool {
         guard sets[set].present.contains(known.key) else { return false }
         let isRewritten = rewrites.contains { $0.set == set && $0.id == known.id }
-        if known.position.offset > 0, sets[set].empty.contains(known.key) { return false }
+        let isEmpty = sets[set].empty[known.key].map { !$0.mayHaveGrown } ?? false
+        if known.position.offset > 0, isEmpty { return false }
         let isReplaced = replaced.contains(known.key)
         return !isRewritten && !isReplaced && sets[set].tracked[known.key]?.isPresent != true
     }

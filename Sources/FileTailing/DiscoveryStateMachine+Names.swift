@@ -2,7 +2,7 @@
 extension DiscoveryStateMachine {
     mutating func note(_ sighting: Sighting, in present: inout [[FileKey: String]]) {
         // It may have grown under a name that it had before.
-        if sighting.size > 0 { sets[sighting.set].empty.remove(sighting.key) }
+        if sighting.size > 0 { sets[sighting.set].empty[sighting.key]?.mayHaveGrown = true }
         let set = sets[sighting.set]
         let tracked = set.tracked[sighting.key]
         let other = present[sighting.set][sighting.key]
@@ -10,7 +10,7 @@ extension DiscoveryStateMachine {
         if other == nil || tracked?.path == sighting.path {
             present[sighting.set][sighting.key] = sighting.path
         }
-        if tracked == nil, other == nil, !set.empty.contains(sighting.key) {
+        if tracked == nil, other == nil, set.empty[sighting.key]?.mayHaveGrown ?? true {
             pending.append(sighting)
         }
     }
@@ -47,8 +47,23 @@ extension DiscoveryStateMachine {
     ) {
         for (key, stray) in strays where files[key] == nil && sets[set].tracked[key] == nil {
             let isUnread = sets[set].loose.under(key).contains { stray.size > $0.position.offset }
-            guard isUnread else { continue }
+            // Nothing else says later that a file which was empty is not another one.
+            let isFirstWritten = sets[set].empty[key]?.birthTime != nil && stray.size > 0
+            guard isUnread || isFirstWritten else { continue }
             pending.append(Sighting(set: set, key: key, path: stray.path, isStray: true))
+        }
+    }
+
+    /// Empty files that are gone; one that changes its name may be missed by a look.
+    mutating func forgetEmpty(_ set: Int, _ present: Set<FileKey>, now: Instant) {
+        for (key, file) in sets[set].empty {
+            let since = present.contains(key) ? nil : file.missedSince ?? now
+            let isGone = since.map { now - $0 >= Self.holdTime } ?? false
+            if isGone {
+                sets[set].empty[key] = nil
+            } else {
+                sets[set].empty[key]?.missedSince = since
+            }
         }
     }
 

@@ -76,13 +76,20 @@ struct DiscoveryStateMachine {
         var isSought = false
     }
 
+    /// A file without a byte: there is nothing to know it by but its inode and its birth.
+    struct Empty {
+        let birthTime: Int64?
+        /// When it was missed for the first time.
+        var missedSince: Instant?
+        var mayHaveGrown = false
+    }
+
     struct SetState {
         let settings: WatchSet
         var loose: KnownFiles
         var tracked: [FileKey: Tracked] = [:]
         var held: [FileKey: Held] = [:]
-        /// Files without a byte: there is nothing to know them by.
-        var empty: Set<FileKey> = []
+        var empty: [FileKey: Empty] = [:]
         /// Tracked files that left, as they were known at the beginning of this round.
         var absent: [KnownFile] = []
         /// Everything that was seen in this round.
@@ -125,6 +132,7 @@ struct DiscoveryStateMachine {
         sets.reduce(into: []) { result, set in
             result.formUnion(set.loose.inodes)
             result.formUnion(set.tracked.keys.map(\.inode))
+            result.formUnion(set.empty.keys.map(\.inode))
         }
     }
 
@@ -167,7 +175,7 @@ extension DiscoveryStateMachine {
                 file.isPresent ? nil : knowing(set, key)
             }
             sets[set].held = sets[set].held.filter { files[$0.key] != nil }
-            sets[set].empty.formIntersection(files.keys)
+            forgetEmpty(set, sets[set].present, now: now)
             sets[set].begun = [:]
         }
     }
@@ -176,7 +184,10 @@ extension DiscoveryStateMachine {
     mutating func changed(_ key: FileKey) -> Bool {
         var isAwaited = false
         for set in sets.indices {
-            if sets[set].empty.remove(key) != nil { isAwaited = true }
+            if sets[set].empty[key] != nil {
+                sets[set].empty[key]?.mayHaveGrown = true
+                isAwaited = true
+            }
             if sets[set].held[key] != nil { isAwaited = true }
         }
         return isAwaited
@@ -199,10 +210,11 @@ extension DiscoveryStateMachine {
             return []
         }
         if evidence.head.isEmpty, waitsForBytes(sighting) {
-            sets[sighting.set].empty.insert(sighting.key)
+            sets[sighting.set].empty[sighting.key] = Empty(birthTime: evidence.birthTime)
             if evidence.size > 0 { hasUnexamined = true }
             return []
         }
+        let empty = sets[sighting.set].empty.removeValue(forKey: sighting.key)
         let set = sets[sighting.set]
         let prefixes = PrefixFingerprints(of: evidence.head)
         let own = set.loose.under(sighting.key).filter { $0.mayBeBorn(at: evidence.birthTime) }
@@ -219,6 +231,7 @@ extension DiscoveryStateMachine {
             ending: [],
             ownRows: own,
             others: others,
+            wasEmpty: empty.map { $0.birthTime == evidence.birthTime } ?? false,
             guards: [:]
         )
         var offsets = (own + others).map { $0.knownOffset(within: evidence) }

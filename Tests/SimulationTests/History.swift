@@ -28,22 +28,42 @@ final class History: @unchecked Sendable {
     struct Sum: CustomStringConvertible {
         private var written = 0
         private var delivered = 0
-        private var repeated = 0
-        private var vanished = 0
+        private var repeatedAfterKill = 0
+        private var repeatedAsKept = 0
+        private var destroyed: [Destruction: Int64] = [:]
+        private var countedBytes: Int64 = 0
         private var kills = 0
 
         mutating func add(_ history: History) {
+            let log = history.kafka.log.compactMap { history.number(of: $0) }
+            let distinct = Set(log)
             written += history.lines.count
-            let log = history.kafka.log
-            delivered += Set(log).count
-            repeated += log.count - Set(log).count
-            vanished += history.lines.count - Set(log).count
+            delivered += distinct.count
+            destroyed.merge(history.destroyedBytes, uniquingKeysWith: +)
+            countedBytes += history.abandonedBytes
             kills += history.kills
+            var seen: Set<Int> = []
+            for line in log where !seen.insert(line).inserted {
+                if history.lines[line].isKept {
+                    repeatedAsKept += 1
+                } else {
+                    repeatedAfterKill += 1
+                }
+            }
         }
 
         var description: String {
-            "\(written) lines written, \(delivered) delivered, \(vanished) destroyed unread, "
-                + "\(repeated) repeated after \(kills) kills, 0 lost, 0 out of order"
+            """
+            \(written) lines written, \(delivered) delivered, 0 lost, 0 out of order
+              \(repeatedAfterKill) repeated after \(kills) kills, \
+            \(repeatedAsKept) that a truncation or a copy left in a file of their own
+              bytes destroyed unread: \(causes); \(countedBytes) were counted as abandoned
+            """
+        }
+
+        private var causes: String {
+            Destruction.allCases.map { "\(destroyed[$0] ?? 0) \($0.rawValue)" }
+                .joined(separator: ", ")
         }
     }
 
@@ -51,14 +71,23 @@ final class History: @unchecked Sendable {
         let description: String
     }
 
+    enum Destruction: String, CaseIterable {
+        case stopped = "while Forktail was stopped"
+        case killed = "by a kill, from a file that had no name any more"
+        case outOfReach = "in a file that no pattern leads to"
+        case running = "while Forktail ran and had not read them yet"
+    }
+
     /// A line, and what may have become of it.
     private struct Line {
         var stream: Int
-        /// Its bytes were gone before they were read.
-        var isExcused = false
+        /// Why its bytes were gone before they were read.
+        var destruction: Destruction?
         /// Its bytes are gone; a kill before it is in the log loses it.
         var isFragile = false
         var mayRepeat = false
+        /// It stands in a file of its own besides.
+        var isKept = false
     }
 
     let seed: UInt64
@@ -237,7 +266,7 @@ final class History: @unchecked Sendable {
             partial = []
         }
         var line = Line(stream: stream(of: inode))
-        line.isExcused = !isReachable(inode)
+        if !isReachable(inode) { line.destruction = .outOfReach }
         lines.append(line)
         disk.append(bytes, to: inode)
     }
@@ -372,7 +401,10 @@ final class History: @unchecked Sendable {
         let reading = process?.reading(of: inode.number)?.position
         let isKnown = reading.map { ($0.offset > 0 || isSeeing) && inode.content.holds($0) } ?? true
         if inode.links > 0 || !isKnown {
-            for line in linesOf(inode) { lines[line].mayRepeat = true }
+            for line in linesOf(inode) {
+                lines[line].mayRepeat = true
+                lines[line].isKept = true
+            }
         }
         writer = copy
         write()
@@ -420,7 +452,7 @@ final class History: @unchecked Sendable {
         process = nil
         let log = deliveredLines()
         for line in before.subtracting(visibleLines()) where !log.contains(line) {
-            lines[line].isExcused = true
+            lines[line].destruction = lines[line].destruction ?? .killed
         }
     }
 
@@ -440,13 +472,14 @@ final class History: @unchecked Sendable {
         if let inode {
             for line in linesOf(inode) where heldBefore.contains(line) {
                 lines[line].mayRepeat = true
+                lines[line].isKept = true
             }
         }
         for line in before.subtracting(after) {
             if read.contains(line) {
                 lines[line].isFragile = true
             } else {
-                lines[line].isExcused = true
+                lines[line].destruction = process == nil ? .stopped : .running
             }
         }
     }
@@ -512,7 +545,7 @@ final class History: @unchecked Sendable {
         let log = deliveredLines()
         let covered = coveredLines()
         for line in lines.indices {
-            if lines[line].isFragile, !log.contains(line) { lines[line].isExcused = true }
+            if lines[line].isFragile, !log.contains(line) { lines[line].destruction = .killed }
             if !covered.contains(line) { lines[line].mayRepeat = true }
         }
     }
@@ -533,6 +566,21 @@ final class History: @unchecked Sendable {
         }
     }
 
+    /// Of lines that never came.
+    private var destroyedBytes: [Destruction: Int64] {
+        let delivered = deliveredLines()
+        return lines.indices.reduce(into: [:]) { sum, line in
+            guard !delivered.contains(line), let cause = lines[line].destruction else { return }
+            sum[cause, default: 0] += Int64(text(of: line).utf8.count)
+        }
+    }
+
+    private var abandonedBytes: Int64 {
+        store.counters.reduce(0) { sum, counter in
+            counter.key.name.hasPrefix("abandoned_bytes") ? sum + counter.value : sum
+        }
+    }
+
     // MARK: What must hold
 
     /// A checkpoint never passes a line that is not in the log.
@@ -543,7 +591,7 @@ final class History: @unchecked Sendable {
         let log = deliveredLines()
         let before = Set(linesOf(inode, upTo: Int(store.firstOffsets[row.id] ?? 0)))
         for line in linesOf(inode, upTo: Int(row.checkpoint.offset)) where !log.contains(line) {
-            if lines[line].isExcused || before.contains(line) { continue }
+            if lines[line].destruction != nil || before.contains(line) { continue }
             failure =
                 "the checkpoint \(row.checkpoint.offset) of inode \(row.inode) passes line \(line)"
             return
@@ -572,13 +620,17 @@ final class History: @unchecked Sendable {
         var last: [Int: (line: Int, place: Int)] = [:]
         for (number, line) in lines.enumerated() {
             guard let place = first[number] else {
-                if line.isExcused { continue }
+                if line.destruction != nil { continue }
                 throw fail("line \(number) never came")
             }
             if let before = last[line.stream], before.place > place {
                 throw fail("line \(number) came before line \(before.line)")
             }
             last[line.stream] = (number, place)
+        }
+        let destroyed = destroyedBytes.values.reduce(0, +)
+        if abandonedBytes > destroyed {
+            throw fail("\(abandonedBytes) bytes abandoned, \(destroyed) destroyed")
         }
     }
 

@@ -47,7 +47,7 @@ struct RandomHistoriesTests {
             try history.run()
             sum.add(history)
         }
-        print("\(sum) of \(seeds.count) histories of \(shape.steps) steps")
+        print("\(seeds.count) histories of \(shape.steps) steps: \(sum)")
     }
 
     private var seeds: ClosedRange<UInt64> {
