@@ -28,6 +28,14 @@ final class WatchedEntry {
     }
 }
 
+/// A name of a directory that was not seen before.
+private struct MetDirectory {
+    let nameHash: UInt64
+    let path: String
+    let cursors: [GlobCursor]
+    let key: FileKey
+}
+
 /// A directory that patterns lead to.
 final class WatchedDirectory {
     let path: String
@@ -37,6 +45,8 @@ final class WatchedDirectory {
     fileprivate var watch: Int32?
     fileprivate var entries: [UInt64: WatchedEntry] = [:]
     fileprivate var children: [UInt64: WatchedDirectory] = [:]
+    /// Names of directories that were met for the first time in this look.
+    fileprivate var met: [MetDirectory] = []
     /// Followed inodes under names that no pattern matches, as of the last look.
     fileprivate var strays: [FileKey: Stray] = [:]
     fileprivate var round: UInt64 = 0
@@ -185,6 +195,7 @@ extension DirectoryTree {
         do throws(TailError) {
             let key = try disk.list(directory.path) { visit($0, in: directory) }
             noteKey(key, of: directory)
+            addMetChildren(of: directory)
         } catch {
             unreadable(directory, error)
         }
@@ -228,7 +239,14 @@ extension DirectoryTree {
         guard isFile || !cursors.isEmpty else { return noteStray(name, in: directory) }
         guard let status = name.status() else { return }
         if status.kind == .directory, !cursors.isEmpty {
-            addChild(name, hash, cursors, status.key, in: directory)
+            directory.met.append(
+                MetDirectory(
+                    nameHash: hash,
+                    path: joined(directory.path, name.text),
+                    cursors: cursors,
+                    key: status.key
+                )
+            )
         } else if status.kind == .regular, isFile {
             addEntry(name, hash, status, in: directory)
         }
@@ -255,20 +273,18 @@ extension DirectoryTree {
         if name.kind == .link { rewatchTarget(of: entry) }
     }
 
-    private func addChild(
-        _ name: DirectoryEntry,
-        _ hash: UInt64,
-        _ cursors: [GlobCursor],
-        _ key: FileKey,
-        in directory: WatchedDirectory
-    ) {
+    /// A directory below itself is a symbolic link that leads upwards.
+    private func addMetChildren(of directory: WatchedDirectory) {
         let above = directory.above + (directory.key.map { [$0] } ?? [])
-        // A directory below itself is a symbolic link that leads upwards.
-        if above.contains(key) { return }
-        let path = joined(directory.path, name.text)
-        let child = WatchedDirectory(path: path, cursors: cursors, above: above)
-        child.round = round
-        directory.children[hash] = child
+        for met in exchange(&directory.met, with: []) {
+            if above.contains(met.key) {
+                problems.append(.linkCycle(path: met.path))
+                continue
+            }
+            let child = WatchedDirectory(path: met.path, cursors: met.cursors, above: above)
+            child.round = round
+            directory.children[met.nameHash] = child
+        }
     }
 
     private func noteStray(_ name: DirectoryEntry, in directory: WatchedDirectory) {

@@ -12,8 +12,10 @@ package struct WatchSet: Sendable {
     package var start: Start
     /// For files that come later.
     package var newFiles: Start
-    /// Files not modified for so long before they are first seen are read from their end.
+    /// Files not modified for so long before they are first seen are passed over as they are.
     package var ignoreOlder: Duration?
+    /// For those, once they grow.
+    package var oldFiles: Start
     /// Whether gzip and zstd files are read as what is in them.
     package var decompresses: Bool
 
@@ -23,6 +25,7 @@ package struct WatchSet: Sendable {
         start: Start = .beginning,
         newFiles: Start = .beginning,
         ignoreOlder: Duration? = nil,
+        oldFiles: Start = .end,
         decompresses: Bool = true
     ) {
         self.patterns = patterns
@@ -30,6 +33,7 @@ package struct WatchSet: Sendable {
         self.start = start
         self.newFiles = newFiles
         self.ignoreOlder = ignoreOlder
+        self.oldFiles = oldFiles
         self.decompresses = decompresses
     }
 }
@@ -123,6 +127,8 @@ package enum WatchProblem: Hashable, Sendable {
     case watchesExhausted(reason: String)
     /// The kernel dropped events; a scan makes up for them.
     case eventsDropped
+    /// A symbolic link leads to a directory above it.
+    case linkCycle(path: String)
 }
 
 extension WatchProblem: CustomStringConvertible {
@@ -135,6 +141,8 @@ extension WatchProblem: CustomStringConvertible {
         case .watchesExhausted(let reason):
             "inotify gives no more watches (\(reason)); files are found by scanning, "
                 + "raise fs.inotify.max_user_watches and max_user_instances"
+        case .linkCycle(let path):
+            "'\(path)' leads to a directory above it; it is not followed, or there would be no end"
         case .eventsDropped:
             "inotify dropped events; a scan makes up for them"
         }

@@ -27,6 +27,18 @@ extension DiscoveryCandidate {
         guards[position.offset] == position.guardBytes
     }
 
+    /// Whether nothing is unread of it.
+    func isRead(as known: KnownFile) -> Bool {
+        !evidence.isCompressed && evidence.size <= known.position.offset
+    }
+
+    /// Whether all that was read of a known file is in this one, or what was seen of its head if
+    /// nothing was read.
+    func mayHold(_ known: KnownFile) -> Bool {
+        if known.position.offset > 0 { return holds(known.position) }
+        return known.head.length > 0 && known.head.holds(for: evidence.head)
+    }
+
     /// Whether the inode still holds what a known file had under it.
     func isSame(_ known: KnownFile) -> Bool {
         guard known.key == evidence.key, known.mayBeBorn(at: evidence.birthTime) else {

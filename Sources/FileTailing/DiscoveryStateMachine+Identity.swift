@@ -16,6 +16,10 @@ extension DiscoveryStateMachine {
         guard let known = own.max(by: { $0.position.offset < $1.position.offset }) else {
             return false
         }
+        if candidate.sighting.isStray, candidate.isRead(as: known) {
+            sets[candidate.sighting.set].readStrays.insert(candidate.sighting.key)
+            return true
+        }
         found(candidate, .resumed(known), at: known.position)
         return true
     }
@@ -30,7 +34,7 @@ extension DiscoveryStateMachine {
             return isLoose(known, in: set)
                 && (known.key == candidate.sighting.key || !isElsewhere(known, in: set))
         }
-        let whole = others.filter { candidate.holds($0.position) }
+        let whole = others.filter { candidate.mayHold($0) }
         if let known = whole.max(by: { $0.position.offset < $1.position.offset }) {
             found(candidate, .continued(known), at: known.position)
             return true
@@ -51,7 +55,8 @@ extension DiscoveryStateMachine {
     private func isElsewhere(_ known: KnownFile, in set: Int) -> Bool {
         guard sets[set].present.contains(known.key) else { return false }
         let isRewritten = rewrites.contains { $0.set == set && $0.id == known.id }
-        let isEmpty = sets[set].empty[known.key].map { !$0.mayHaveGrown } ?? false
+        let isEmpty =
+            sets[set].empty[known.key].map { !$0.mayHaveGrown && $0.size == 0 } ?? false
         if known.position.offset > 0, isEmpty { return false }
         let isReplaced = replaced.contains(known.key)
         return !isRewritten && !isReplaced && sets[set].tracked[known.key]?.isPresent != true
@@ -79,7 +84,8 @@ extension DiscoveryStateMachine {
             path: sighting.path,
             isPresent: !sighting.isStray,
             strayPath: sighting.isStray ? sighting.path : nil,
-            isCompressed: candidate.evidence.isCompressed
+            isCompressed: candidate.evidence.isCompressed,
+            birthTime: candidate.evidence.birthTime
         )
         let file = DiscoveredFile(
             key: sighting.key,

@@ -2,7 +2,9 @@
 extension DiscoveryStateMachine {
     mutating func note(_ sighting: Sighting, in present: inout [[FileKey: String]]) {
         // It may have grown under a name that it had before.
-        if sighting.size > 0 { sets[sighting.set].empty[sighting.key]?.mayHaveGrown = true }
+        if let empty = sets[sighting.set].empty[sighting.key], empty.size != sighting.size {
+            sets[sighting.set].empty[sighting.key]?.mayHaveGrown = true
+        }
         let set = sets[sighting.set]
         let tracked = set.tracked[sighting.key]
         let other = present[sighting.set][sighting.key]
@@ -19,10 +21,31 @@ extension DiscoveryStateMachine {
         for (key, path) in files {
             guard let file = sets[set].tracked[key] else { continue }
             if file.isPresent, file.path == path { continue }
-            sets[set].tracked[key]?.path = path
-            sets[set].tracked[key]?.isPresent = true
-            events.append(.renamed(set: set, key, to: path))
+            if !file.isPresent, file.birthTime != nil {
+                pending.append(Sighting(set: set, key: key, path: path))
+            } else {
+                rename(set, key, to: path)
+            }
         }
+    }
+
+    private mutating func rename(_ set: Int, _ key: FileKey, to path: String) {
+        sets[set].tracked[key]?.path = path
+        sets[set].tracked[key]?.isPresent = true
+        events.append(.renamed(set: set, key, to: path))
+    }
+
+    /// An inode that left is in sight again; it may have been freed, and be another file's.
+    mutating func comeBack(_ sighting: Sighting, _ evidence: FileEvidence) {
+        let (set, key) = (sighting.set, sighting.key)
+        guard let file = sets[set].tracked[key] else { return }
+        if file.birthTime == evidence.birthTime { return rename(set, key, to: sighting.path) }
+        guard let known = sets[set].absent.first(where: { $0.key == key }) else {
+            hasUnexamined = true
+            return
+        }
+        events.append(.rewritten(set: set, key))
+        rewritten(set, key, as: known)
     }
 
     mutating func noteVanished(
@@ -39,16 +62,20 @@ extension DiscoveryStateMachine {
         }
     }
 
-    /// Files with unread bytes under names that no pattern matches.
+    /// Files that may have unread bytes under names that no pattern matches, or whose inode may be
+    /// another file's by now.
     mutating func noteStrays(
         _ set: Int,
         _ files: [FileKey: String],
         _ strays: [FileKey: Stray]
     ) {
         for (key, stray) in strays where files[key] == nil && sets[set].tracked[key] == nil {
-            let isUnread = sets[set].loose.under(key).contains { stray.size > $0.position.offset }
+            let rows = sets[set].loose.under(key)
+            let isKnown = sets[set].readStrays.contains(key)
+            let isUnread = rows.contains { !isKnown || stray.size > $0.position.offset }
             // Nothing else says later that a file which was empty is not another one.
-            let isFirstWritten = sets[set].empty[key]?.birthTime != nil && stray.size > 0
+            let isFirstWritten =
+                sets[set].empty[key].map { $0.birthTime != nil && stray.size > $0.size } ?? false
             guard isUnread || isFirstWritten else { continue }
             pending.append(Sighting(set: set, key: key, path: stray.path, isStray: true))
         }

@@ -57,6 +57,7 @@ struct DiscoveryStateMachine {
         /// Where it was last seen while it is not present.
         var strayPath: String?
         var isCompressed: Bool
+        let birthTime: Int64?
     }
 
     /// A copy that waits.
@@ -76,9 +77,12 @@ struct DiscoveryStateMachine {
         var isSought = false
     }
 
-    /// A file without a byte: there is nothing to know it by but its inode and its birth.
+    /// A file in which there is nothing to read: there is nothing to know it by but its inode and
+    /// its birth.
     struct Empty {
         let birthTime: Int64?
+        /// Zero, or that of an old file which is passed over as long as it does not grow.
+        let size: Int64
         /// When it was missed for the first time.
         var missedSince: Instant?
         var mayHaveGrown = false
@@ -94,6 +98,10 @@ struct DiscoveryStateMachine {
         var absent: [KnownFile] = []
         /// Everything that was seen in this round.
         var present: Set<FileKey> = []
+        /// Followed inodes under names that no pattern matches.
+        var strays: [FileKey: Stray] = [:]
+        /// Those that were opened, and are known files of which nothing is unread.
+        var readStrays: Set<FileKey> = []
         /// Files whose reading begins with this round.
         var begun: [FileKey: KnownFile] = [:]
     }
@@ -170,6 +178,8 @@ extension DiscoveryStateMachine {
             followNames(set, files)
             noteVanished(set, files, strays)
             noteStrays(set, files, strays)
+            sets[set].strays = strays
+            sets[set].readStrays.formIntersection(strays.keys)
             sets[set].present = Set(files.keys).union(strays.keys)
             sets[set].absent = sets[set].tracked.compactMap { key, file in
                 file.isPresent ? nil : knowing(set, key)
@@ -197,10 +207,21 @@ extension DiscoveryStateMachine {
     func wantsEnd(of sighting: Sighting, _ evidence: FileEvidence) -> Bool {
         let settings = sets[sighting.set].settings
         let start = isFirstRound ? settings.start : settings.newFiles
-        let isOld = settings.ignoreOlder.map { age in
-            evidence.modified < wallClock - Int64(age / .nanoseconds(1))
-        }
-        return start == .end || isOld == true
+        return start == .end || settings.oldFiles == .end && isOld(sighting, evidence)
+    }
+
+    private func isOld(_ sighting: Sighting, _ evidence: FileEvidence) -> Bool {
+        guard let age = sets[sighting.set].settings.ignoreOlder else { return false }
+        return evidence.modified < wallClock - Int64(age / .nanoseconds(1))
+    }
+
+    /// Whether it waits, unregistered, for a byte more.
+    private func isPassedOver(_ sighting: Sighting, _ evidence: FileEvidence) -> Bool {
+        let set = sets[sighting.set]
+        guard set.settings.oldFiles == .beginning, isOld(sighting, evidence) else { return false }
+        let prefixes = PrefixFingerprints(of: evidence.head)
+        return set.loose.under(sighting.key).isEmpty && set.loose.beginning(as: prefixes).isEmpty
+            && !set.absent.contains { $0.head.length > 0 && prefixes.holds($0.head) }
     }
 
     /// The file is open: the places before which its bytes are needed to judge it.
@@ -209,9 +230,22 @@ extension DiscoveryStateMachine {
             examinationFailed(sighting)
             return []
         }
+        if sets[sighting.set].tracked[sighting.key] != nil {
+            comeBack(sighting, evidence)
+            return []
+        }
         if evidence.head.isEmpty, waitsForBytes(sighting) {
-            sets[sighting.set].empty[sighting.key] = Empty(birthTime: evidence.birthTime)
+            // One that was emptied under another name is nobody's business.
+            if sighting.isStray, sets[sighting.set].empty[sighting.key] == nil { return [] }
+            sets[sighting.set].empty[sighting.key] = Empty(birthTime: evidence.birthTime, size: 0)
             if evidence.size > 0 { hasUnexamined = true }
+            return []
+        }
+        if isPassedOver(sighting, evidence) {
+            sets[sighting.set].empty[sighting.key] = Empty(
+                birthTime: evidence.birthTime,
+                size: evidence.size
+            )
             return []
         }
         let empty = sets[sighting.set].empty.removeValue(forKey: sighting.key)
@@ -258,7 +292,13 @@ extension DiscoveryStateMachine {
     /// A file that left is over; `known` is what it may be recognised by if it comes back.
     mutating func forget(_ set: Int, _ key: FileKey, as known: KnownFile?) {
         guard sets.indices.contains(set) else { return }
-        if let known { sets[set].loose.insert(known) }
+        if let known {
+            sets[set].loose.insert(known)
+            // Its writer may have gone on in it since it was over.
+            if let size = sets[set].strays[key]?.size, size > known.position.offset {
+                hasUnexamined = true
+            }
+        }
         // It has come back while its reader was about to end.
         if sets[set].tracked.removeValue(forKey: key)?.isPresent == true { hasUnexamined = true }
     }
@@ -276,6 +316,12 @@ extension DiscoveryStateMachine {
         sets[set].loose.insert(known)
         rewrites.append(Rewrite(set: set, id: known.id))
         mustLookAgain = true
+    }
+
+    /// An empty file is read by somebody, so it need not be followed.
+    mutating func isRead(_ set: Int, _ key: FileKey) {
+        guard sets.indices.contains(set) else { return }
+        sets[set].empty[key] = nil
     }
 
     /// A known file need not be recognised any more.

@@ -97,6 +97,11 @@ package final class FileWatcher {
         discovery.rewritten(set, key, as: known)
     }
 
+    /// A file is read through a descriptor, whatever becomes of its names.
+    package func isRead(set: Int, _ key: FileKey) {
+        discovery.isRead(set, key)
+    }
+
     /// The checkpoint of a known file is forgotten.
     package func expired(set: Int, _ id: Int64) {
         discovery.expired(set, id)

@@ -130,6 +130,9 @@ package struct TailStateMachine: Sendable {
     private var retryAt: Instant?
     private var retryDelay = Self.firstRetryDelay
     private var abandonedBytes: Int64 = 0
+    private var isOneShot = false
+    /// Whether nothing had been added when all that was read was settled.
+    private var hasLookedLast = false
     /// Whether its bytes were overwritten, rather than deleted with it.
     package private(set) var wasLost = false
     private var shrunkBytes: Int64 = 0
@@ -190,11 +193,12 @@ extension TailStateMachine {
         if configuration.settle > .zero { readableAt = now + configuration.settle }
     }
 
-    /// The descriptor is open; `size` is what `fstat` says.
-    package mutating func opened(size: Int64, now: Instant) {
+    /// The descriptor is open.
+    ///
+    /// Its size does not count before a guard has held: the bytes may be others by now.
+    package mutating func opened(now: Instant) {
         descriptor = .open
         asked = nil
-        self.size = max(self.size, size)
         lastGrowth = now
         succeeded()
     }
@@ -217,7 +221,10 @@ extension TailStateMachine {
         let end = result.endOffsetOfLastWholeEvent
         precondition(end >= position.offset, "the framer moved backwards")
         let isStuck = end == position.offset
-        if !isStuck { position = TailPosition(offset: end, guardBytes: result.guardBytes) }
+        if !isStuck {
+            position = TailPosition(offset: end, guardBytes: result.guardBytes)
+            hasLookedLast = false
+        }
         hasMore = result.bytesRead >= length
         readLength = isStuck ? (hasMore ? longer(length) : length) : configuration.chunkLength
         guard !hasMore else { return }
@@ -237,8 +244,11 @@ extension TailStateMachine {
     }
 
     /// Processing stopped before the end of the chunk, at an event's edge; the rest is read again.
-    package mutating func paused(at position: TailPosition, now: Instant) {
+    ///
+    /// - Parameter size: that of the file when the chunk was read.
+    package mutating func paused(at position: TailPosition, size: Int64, now: Instant) {
         asked = nil
+        noteSize(size, now)
         self.position = position
         hasMore = true
         if life == .drained { life = .ending }
@@ -300,6 +310,7 @@ extension TailStateMachine {
 
     /// No more is wanted than what the file holds now; for a one-shot run.
     package mutating func finishAtEnd() {
+        isOneShot = true
         guard life != .drained, life != .finished else { return }
         life = .ending
         hasMore = true
@@ -445,6 +456,11 @@ extension TailStateMachine {
 
     private mutating func finishIfSettled() -> TailAction? {
         guard settledOffset >= position.offset else { return nil }
+        if descriptor == .open, !wasLost, !isOneShot, !hasLookedLast {
+            // Its writer may have gone on while Kafka was away.
+            hasLookedLast = true
+            return ask(.read(from: position.offset, length: readLength, end: .final))
+        }
         life = .finished
         descriptor = .closed
         return .finished(abandonedBytes: abandonedBytes)

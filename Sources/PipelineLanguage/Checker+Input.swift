@@ -1,7 +1,8 @@
 /// `from`: where the bytes come from.
 extension Checker {
     static let inputSettings = [
-        "exclude", "start", "new_files", "ignore_older", "settle", "rotate_wait", "close_inactive",
+        "exclude", "start", "new_files", "ignore_older", "old_files", "settle", "rotate_wait",
+        "close_inactive",
         "max_line", "long_lines", "multiline", "multiline_timeout", "keep_empty", "encoding",
         "invalid_utf8", "compressed",
     ]
@@ -53,6 +54,7 @@ extension Checker {
         case "exclude": input.excluded = checkExclude(setting)
         case "start": input.start = checkChoice(setting) ?? input.start
         case "new_files": input.newFiles = checkChoice(setting) ?? input.newFiles
+        case "old_files": input.oldFiles = checkChoice(setting) ?? input.oldFiles
         case "compressed": input.compressed = checkChoice(setting) ?? input.compressed
         case "ignore_older", "settle", "rotate_wait", "close_inactive", "multiline_timeout":
             checkTime(setting, into: &input)

@@ -63,8 +63,10 @@ package struct Input: Sendable {
     package var start: Start = .beginning
     /// Where reading begins in files that come later.
     package var newFiles: Start = .beginning
-    /// A file not modified for so long when it is first seen is read from its end.
+    /// A file not modified for so long when it is first seen is passed over as it is.
     package var ignoreOlder: Duration?
+    /// Where reading begins in such a file once it grows.
+    package var oldFiles: Start = .end
     /// How long nobody may have appended to a rotated file before it counts as over.
     package var rotateWait: Duration = .seconds(5)
     /// After so long without growth a file is closed; zero holds it open.

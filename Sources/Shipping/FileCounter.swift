@@ -16,6 +16,8 @@ package enum FileCounter: String, Sendable, CaseIterable {
     case replaced = "invalid_sequences"
     /// Times that the kernel dropped its hints.
     case overflows = "inotify_overflows"
+    /// Times that a file could not be opened because no descriptor was left.
+    case descriptorsExhausted = "descriptors_exhausted"
     /// Lines longer than `max_line` that lost their end, or were passed over.
     case linesCut = "lines_truncated"
     case linesSkipped = "lines_skipped"

@@ -268,10 +268,14 @@ extension LaneWorker {
     }
 
     func count(_ counter: FileCounter, _ amount: Int64 = 1, of source: LaneSource) {
+        count(counter, amount, pipeline: source.pipelineIndex)
+    }
+
+    private func count(_ counter: FileCounter, _ amount: Int64 = 1, pipeline: Int) {
         guard amount != 0 else { return }
-        let name = surroundings.pipelines[source.pipelineIndex].name
+        let name = surroundings.pipelines[pipeline].name
         counts[CounterName(counter.rawValue, of: name), default: 0] += amount
-        report.ledgers[source.pipelineIndex].files[counter, default: 0] += amount
+        report.ledgers[pipeline].files[counter, default: 0] += amount
     }
 }
 
@@ -281,7 +285,7 @@ extension LaneWorker {
     func open(_ source: LaneSource, now: ContinuousClock.Instant) {
         do {
             let file = try openFile(of: source)
-            source.tail.opened(size: try file.status().size, now: now)
+            source.tail.opened(now: now)
             setFile(file, of: source)
         } catch {
             logger.warning(
@@ -311,7 +315,9 @@ extension LaneWorker {
                 decompresses: surroundings.pipelines[pipeline].decompresses
             )
         } catch {
-            guard error.isDescriptorLimit, closeOldest() else { throw error }
+            guard error.isDescriptorLimit else { throw error }
+            count(.descriptorsExhausted, pipeline: pipeline)
+            guard closeOldest() else { throw error }
             return try openFile(path, key, pipeline: pipeline)
         }
     }

@@ -106,6 +106,7 @@ extension LaneWorker {
                 offset: result.endOffsetOfLastWholeEvent,
                 guardBytes: result.guardBytes
             ),
+            size: result.sizeNow,
             now: now
         )
         switch interruption {

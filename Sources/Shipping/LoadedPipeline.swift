@@ -109,6 +109,7 @@ package struct LoadedPipeline: Sendable {
             start: begins == .end ? .end : .beginning,
             newFiles: plan.input.newFiles == .end ? .end : .beginning,
             ignoreOlder: plan.input.ignoreOlder,
+            oldFiles: plan.input.oldFiles == .end ? .end : .beginning,
             decompresses: decompresses
         )
     }

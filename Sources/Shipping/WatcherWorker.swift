@@ -174,6 +174,7 @@ struct WatcherWorker {
         guard let found = DiscoveredFile(opened, at: position), var row = draft(for: found, in: set)
         else { return }
         row.id = FileCheckpoint.unregisteredID
+        watcher.isRead(set: set, opened.key)
         read(found, row, in: set)
         tell(set, opened.key) { .detached($0, to: nil) }
     }

@@ -201,6 +201,30 @@ extension DiscoveryStateMachineTests {
         #expect(machine.run([old: text]) == ["found /a resumed at 20"])
     }
 
+    @Test func `a file that went and whose inode comes back with another birth is another file`() {
+        var machine = machine()
+        machine.see([(old, "/a")])
+        _ = machine.run([old: text], birthTime: 1)
+        var known = known(old, offset: 0)
+        known.birthTime = 1
+        machine.see([])
+        #expect(machine.run([:]) == ["removed 10"])
+        machine.see([(old, "/a")]) { [known] _, _ in known }
+        #expect(machine.run([old: text], birthTime: 2) == ["rewritten 10"])
+        machine.see([(old, "/a")])
+        #expect(machine.run([old: [0x41]], birthTime: 2) == ["found /a new", "lost /a"])
+    }
+
+    @Test func `a file that went and comes back with its birth is the same`() {
+        var machine = machine()
+        machine.see([(old, "/a")])
+        _ = machine.run([old: text], birthTime: 1)
+        machine.see([])
+        _ = machine.run([:])
+        machine.see([(old, "/b")])
+        #expect(machine.run([old: text], birthTime: 1) == ["renamed 10 to /b"])
+    }
+
     @Test func `only files of the first round begin at the end`() {
         var machine = DiscoveryStateMachine(
             sets: [WatchSet(patterns: [], start: .end)],
@@ -338,10 +362,16 @@ extension DiscoveryStateMachine {
 
     fileprivate mutating func run(
         _ disk: [FileKey: [UInt8]],
+        birthTime: Int64? = nil,
         compressed: Set<FileKey> = [],
         knowing: (Int, FileKey) -> KnownFile? = { _, _ in nil }
     ) -> [String] {
-        let events = found(disk, compressed: compressed, knowing: knowing)
+        let events = found(
+            disk,
+            birthTime: birthTime,
+            compressed: compressed,
+            knowing: knowing
+        )
         return (events + finishRound(sawAll: true)).map(\.text)
     }
 }

@@ -8,7 +8,7 @@ struct TailStateMachineTests {
         var tail = tail()
         #expect(tail.nextAction(now: start) == .open)
         #expect(tail.nextAction(now: start) == nil)
-        tail.opened(size: 30, now: start)
+        tail.opened(now: start)
         #expect(tail.nextAction(now: start) == .read(from: 0, length: 100, end: .open))
         #expect(tail.nextAction(now: start) == nil)
         tail.read(result(30, end: 30, size: 30), now: start)
@@ -50,6 +50,24 @@ struct TailStateMachineTests {
         #expect(tail.nextAction(now: start) == .read(from: 300, length: 100, end: .open))
     }
 
+    @Test func `what is abandoned of a rewritten file is not counted by its new bytes`() {
+        var tail = opened()
+        _ = tail.nextAction(now: start)
+        tail.read(result(30, end: 20, size: 50), now: start)
+        _ = tail.close()
+        tail.changed(now: start)
+        #expect(tail.nextAction(now: start) == .open)
+        tail.opened(now: start)
+        _ = tail.nextAction(now: start)
+        var result = result(0, end: 20, size: 900)
+        result.guardHeld = false
+        tail.read(result, now: start)
+        #expect(tail.nextAction(now: start) == .rewritten(.overwritten))
+        tail.lost()
+        tail.settled(through: 20)
+        #expect(tail.nextAction(now: start) == .finished(abandonedBytes: 30))
+    }
+
     @Test func `a file that cannot be opened is tried again, ever more slowly`() {
         var tail = tail()
         _ = tail.nextAction(now: start)
@@ -72,7 +90,7 @@ struct TailStateMachineTests {
     @Test func `what a pause gave back is read again`() {
         var tail = opened()
         _ = tail.nextAction(now: start)
-        tail.paused(at: TailPosition(offset: 10, guardBytes: [1]), now: start)
+        tail.paused(at: TailPosition(offset: 10, guardBytes: [1]), size: 100, now: start)
         #expect(tail.nextAction(now: start) == .read(from: 10, length: 100, end: .open))
     }
 
@@ -127,7 +145,7 @@ extension TailStateMachineTests {
         _ = tail.nextAction(now: start)
         tail.continued(at: nil, size: 80, isOpen: false, now: start)
         #expect(tail.nextAction(now: start) == .open)
-        tail.opened(size: 80, now: start)
+        tail.opened(now: start)
         #expect(tail.nextAction(now: start) == .read(from: 50, length: 100, end: .open))
     }
 
@@ -175,6 +193,12 @@ extension TailStateMachineTests {
         tail.settled(through: 39)
         #expect(tail.nextAction(now: over) == nil)
         tail.settled(through: 40)
+        #expect(tail.nextAction(now: over) == .read(from: 40, length: 100, end: .final))
+        tail.read(result(10, end: 50, size: 50), now: over)
+        #expect(tail.nextAction(now: over) == nil)
+        tail.settled(through: 50)
+        #expect(tail.nextAction(now: over) == .read(from: 50, length: 100, end: .final))
+        tail.read(result(0, end: 50, size: 50), now: over)
         #expect(tail.nextAction(now: over) == .finished(abandonedBytes: 0))
         #expect(tail.nextAction(now: over) == nil)
         #expect(tail.isFinished)
@@ -236,7 +260,7 @@ extension TailStateMachineTests {
         configuration.closeInactive = .seconds(60)
         var tail = TailStateMachine(position: .start, configuration: configuration)
         _ = tail.nextAction(now: start)
-        tail.opened(size: 20, now: start)
+        tail.opened(now: start)
         _ = tail.nextAction(now: start)
         tail.read(result(20, end: 20, size: 20), now: start)
         #expect(tail.nextDeadline == start + .seconds(60))
@@ -244,7 +268,7 @@ extension TailStateMachineTests {
         #expect(tail.nextAction(now: start + .seconds(61)) == nil)
         tail.changed(now: start + .seconds(70))
         #expect(tail.nextAction(now: start + .seconds(70)) == .open)
-        tail.opened(size: 25, now: start + .seconds(70))
+        tail.opened(now: start + .seconds(70))
         #expect(
             tail.nextAction(now: start + .seconds(70)) == .read(from: 20, length: 100, end: .open)
         )

@@ -146,7 +146,7 @@ final class TestLane {
         do throws(TailError) {
             let file = try TailedFile(opening: reader.path, on: LinuxDisk(), expecting: reader.key)
             reader.file = file
-            reader.tail.opened(size: try file.status().size, now: now)
+            reader.tail.opened(now: now)
         } catch {
             reader.tail.openFailed(isGone: error.isGone, now: now)
         }

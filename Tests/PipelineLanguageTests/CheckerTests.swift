@@ -254,6 +254,7 @@ struct CheckerTests {
             ("max_line", "«E104:0»"), ("max_line", "«E104:2GiB»"), ("keep_empty", "«E104:1»"),
             ("multiline", "«E104:'^x'»"), ("«E104:exlude»", "5"),
             ("new_files", "«E104:now»"), ("ignore_older", "«E104:end»"),
+            ("old_files", "«E104:7d»"),
             ("rotate_wait", "«E104:5»"), ("close_inactive", "«E104:\"5m\"»"),
             ("multiline_timeout", "«E104:never»"), ("compressed", "«E104:gzip»"),
             ("compressed", "«E104:true»"), ("«E104:close_inactiv»", "5m"),

@@ -85,6 +85,7 @@ struct PlanTests {
         #expect(input.start == .beginning)
         #expect(input.newFiles == .beginning)
         #expect(input.ignoreOlder == nil)
+        #expect(input.oldFiles == .end)
         #expect(input.rotateWait == .seconds(5))
         #expect(input.closeInactive == .seconds(300))
         #expect(input.multilineTimeout == .seconds(5))
@@ -96,6 +97,7 @@ struct PlanTests {
             from "a" {
               new_files = end
               ignore_older = 7d
+              old_files = beginning
               rotate_wait = 500ms
               close_inactive = 0s
               multiline_timeout = 1m
@@ -108,6 +110,7 @@ struct PlanTests {
         let input = try #require(Till.plan(text + Till.onError)).input
         #expect(input.newFiles == .end)
         #expect(input.ignoreOlder == .seconds(604_800))
+        #expect(input.oldFiles == .beginning)
         #expect(input.rotateWait == .milliseconds(500))
         #expect(input.closeInactive == .zero)
         #expect(input.multilineTimeout == .seconds(60))

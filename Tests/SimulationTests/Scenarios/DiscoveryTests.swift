@@ -93,6 +93,7 @@ extension ScenarioTests {
         it.append("in/x/a.log", "2\n")
         it.pass(.seconds(60))
         #expect(it.values == ["1", "2"])
+        #expect(it.said("in/x/up' leads to a directory above it"))
     }
 
     @Test func `27: a file without the right to read it is named, and read once there is one`()
@@ -152,6 +153,27 @@ extension ScenarioTests {
         it.append("old.log", "3\n")
         it.pass()
         #expect(it.values == ["2", "3"])
+    }
+
+    @Test func `30: or all of it, once it grows`() throws {
+        let it = try Scenario("\"*.log\"", "ignore_older = 1h  old_files = beginning")
+        for file in ["old.log", "older.log"] {
+            it.write(file, "1 of \(file)\n")
+            it.touch(file, ago: .seconds(2 * 3600))
+        }
+        try it.start()
+        it.pass(.seconds(60))
+        #expect(it.values.isEmpty)
+        it.append("old.log", "2\n")
+        it.pass(.seconds(60))
+        #expect(it.values == ["1 of old.log", "2"])
+        try it.restart()
+        it.rename("older.log", "renamed.txt")
+        it.pass(.seconds(1))
+        it.append("renamed.txt", "3\n")
+        it.append("old.log", "4\n")
+        it.pass(.seconds(60))
+        #expect(it.values.sorted() == ["1 of old.log", "1 of older.log", "2", "3", "4"])
     }
 }
 

@@ -60,6 +60,7 @@ extension ScenarioTests {
         for file in files { #expect(it.values(of: file) == wanted(file, 0..<20)) }
         #expect(disk.refusals > 0)
         #expect(it.said("Too many open files"))
+        #expect(try it.counter(.descriptorsExhausted) > 0)
     }
 
     @Test(arguments: [0, 1])

@@ -61,6 +61,23 @@ extension ScenarioTests {
         #expect(it.values.isEmpty)
     }
 
+    @Test func `40, while Kafka is away: lines that come after rotate_wait are read`() throws {
+        let it = try Scenario()
+        it.write("a.log", numbered(0..<10))
+        try it.start()
+        it.kafka.isPaused = true
+        it.rename("a.log", "a.log.1")
+        it.append("a.log.1", numbered(10..<20))
+        it.pass(.seconds(60))
+        it.append("a.log.1", numbered(20..<30))
+        it.remove("a.log.1")
+        it.pass(.seconds(60))
+        it.kafka.isPaused = false
+        it.pass(.seconds(60))
+        #expect(it.values == numbers(0..<30))
+        #expect(it.openFiles.isEmpty)
+    }
+
     @Test func `43, while Kafka is away: a deleted file is drained later`() throws {
         let it = try Scenario()
         it.limitMemory()
