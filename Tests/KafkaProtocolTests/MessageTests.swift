@@ -50,7 +50,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
     private static let id = TopicID(high: 0x0102_0304_0506_0708, low: 9)
     private static let bytes = ByteBuffer(string: "some bytes")
 
-    static let all: [Sample] = Self.producing + Self.consuming + Self.grouping + Self.offsets
+    static let all: [Sample] =
+        Self.producing + Self.authenticating + Self.transactional + Self.consuming + Self.grouping
+        + Self.offsets
 
     private static let producing: [Sample] = [
         Sample(request: ApiVersionsRequest(clientSoftwareName: "a", clientSoftwareVersion: "1")),
@@ -152,6 +154,91 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 topics: [
                     .init(name: "t", topicID: id, errorMessage: "m", configs: [.init(name: "a")]),
                     .init(name: "u", errorCode: .invalidPartitions, configs: nil),
+                ]
+            )
+        ),
+    ]
+
+    private static let authenticating: [Sample] = [
+        Sample(request: SASLHandshakeRequest(mechanism: "SCRAM-SHA-512")),
+        Sample(
+            SASLHandshakeRequest.self,
+            response: SASLHandshakeResponse(
+                errorCode: .unsupportedSASLMechanism,
+                mechanisms: ["PLAIN", "OAUTHBEARER"]
+            )
+        ),
+        Sample(request: SASLAuthenticateRequest(authBytes: ByteBuffer(string: "\0alice\0secret"))),
+        Sample(
+            SASLAuthenticateRequest.self,
+            response: SASLAuthenticateResponse(
+                errorMessage: "m",
+                authBytes: ByteBuffer(string: "v=x"),
+                sessionLifetimeMilliseconds: 3000
+            )
+        ),
+    ]
+
+    private static let transactional: [Sample] = [
+        Sample(
+            request: AddPartitionsToTxnRequest(
+                transactionalID: "t",
+                producerID: 5,
+                producerEpoch: 2,
+                topics: [.init(name: "a", partitions: [0, 3])]
+            )
+        ),
+        Sample(
+            AddPartitionsToTxnRequest.self,
+            response: AddPartitionsToTxnResponse(
+                throttleTimeMilliseconds: 4,
+                topics: [
+                    .init(
+                        name: "a",
+                        partitions: [.init(index: 3, errorCode: .concurrentTransactions)]
+                    )
+                ]
+            )
+        ),
+        Sample(
+            request: EndTxnRequest(
+                transactionalID: "t",
+                producerID: 5,
+                producerEpoch: 2,
+                committed: true
+            )
+        ),
+        Sample(
+            EndTxnRequest.self,
+            response: EndTxnResponse(
+                throttleTimeMilliseconds: 4,
+                errorCode: .invalidTxnState,
+                producerID: 6,
+                producerEpoch: 3
+            )
+        ),
+        Sample(
+            request: DescribeConfigsRequest(
+                resources: [.init(name: "a", keys: ["max.message.bytes"]), .init(name: "b")],
+                includeSynonyms: true
+            )
+        ),
+        Sample(
+            DescribeConfigsRequest.self,
+            response: DescribeConfigsResponse(
+                results: [
+                    .init(
+                        errorMessage: "m",
+                        name: "a",
+                        configs: [
+                            .init(
+                                name: "max.message.bytes",
+                                value: "5",
+                                source: 1,
+                                synonyms: [.init(name: "message.max.bytes", value: "6", source: 5)]
+                            )
+                        ]
+                    )
                 ]
             )
         ),
