@@ -1,5 +1,6 @@
 """What the benchmarks share: the discarding broker, the log, a measured process, a table."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -85,14 +86,76 @@ def log_lines(rng):
         yield "".join(lines).encode()
 
 
+class Tally:
+    """Numbered lines, as they arrive: each stream's are to come once, and in order."""
+
+    def __init__(self, streams):
+        """`streams` has the count of lines of each."""
+        self.counts = {name: bytearray(count) for name, count in streams.items()}
+        self.last = {}
+        self.delivered = self.repeated = self.unordered = 0
+
+    def add(self, stream, number):
+        counts = self.counts[stream]
+        if counts[number]:
+            self.repeated += 1
+            return
+        counts[number] = 1
+        self.delivered += 1
+        self.unordered += number < self.last.get(stream, -1)
+        self.last[stream] = number
+
+    @property
+    def missing(self):
+        """The lines that did not come, as pairs."""
+        for name, counts in self.counts.items():
+            yield from ((name, number) for number, count in enumerate(counts) if not count)
+
+    @property
+    def is_complete(self):
+        return self.delivered == sum(map(len, self.counts.values()))
+
+
+@contextlib.contextmanager
+def arrivals(bootstrap, topic):
+    """Gives a function that waits half a second at most, and returns the records that have come."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    settings = {"group.id": "arrivals", "auto.offset.reset": "error", "check.crcs": True}
+    consumer = Consumer({"bootstrap.servers": bootstrap, "fetch.wait.max.ms": 50, **settings})
+    partitions = consumer.list_topics(topic, timeout=15).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, each, 0) for each in partitions])
+
+    def take():
+        first = consumer.poll(0.5)
+        messages = [first, *consumer.consume(5000, 0)] if first else []
+        return [each for each in messages if each.error() is None]
+
+    try:
+        yield take
+    finally:
+        consumer.close()
+
+
+def counters(folder):
+    """What Forktail has counted over all runs with a state directory."""
+    listing = kit.forktail("checkpoints", "list", "--state-dir", folder, "--json").stdout
+    rows = map(json.loads, listing.splitlines())
+    return {row["counter"]: int(row["value"]) for row in rows if "counter" in row}
+
+
 class Measured:
-    """A process that has ended: its CPU seconds, wall seconds and largest resident memory."""
+    """A process that has ended: its CPU and wall seconds, largest resident memory, and output."""
 
     def __init__(self, command):
         start = time.monotonic()
         null = os.open(os.devnull, os.O_RDWR)
-        process = subprocess.Popen([str(part) for part in command], stdin=null, stderr=subprocess.PIPE)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [str(part) for part in command], stdin=null, stdout=pipe, stderr=pipe
+        )
         errors = process.stderr.read().decode(errors="replace")
+        self.output = process.stdout.read().decode(errors="replace")
         _, status, usage = os.wait4(process.pid, 0)
         os.close(null)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -213,7 +213,7 @@ def create_topics(bootstrap, topics):
     """Makes topics from {name: partitions}, none of which forgets old records."""
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     wanted = [
         NewTopic(name, num_partitions=count, replication_factor=1, config={"retention.ms": "-1"})
         for name, count in topics.items()
