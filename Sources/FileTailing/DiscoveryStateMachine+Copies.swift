@@ -9,10 +9,10 @@ extension DiscoveryStateMachine {
             }
             while let original = candidates[index].originals?.popLast() {
                 let sighting = candidates[index].sighting
-                let known =
-                    knowing(sighting.set, original.key) ?? sets[sighting.set].begun[original.key]
-                    ?? olderTwin(of: candidates[index], original.key)
-                guard let known else { continue }
+                let known = reading(knowing(sighting.set, original.key), in: sighting.set)
+                guard let known = known ?? unread(original.key, besides: candidates[index]) else {
+                    continue
+                }
                 comparing = sighting
                 return Comparison(
                     set: sighting.set,
@@ -40,8 +40,7 @@ extension DiscoveryStateMachine {
         guard let index = candidates.firstIndex(where: { $0.sighting == comparing }) else { return }
         let candidate = candidates[index]
         let set = candidate.sighting.set
-        let original =
-            known ?? sets[set].begun[comparison.key] ?? olderTwin(of: candidate, comparison.key)
+        let original = reading(known, in: set) ?? unread(comparison.key, besides: candidate)
         guard let evidence, let known = original else {
             return hold(index, comparison.key, isProven: false)
         }
@@ -59,6 +58,17 @@ extension DiscoveryStateMachine {
         }
         candidates[index].originalOffset = known.position.offset
         hold(index, comparison.key, isProven: true)
+    }
+
+    /// What is known of a file by its reader, unless it was seen in this round that its bytes are
+    /// not there any more: the reader does not know that yet.
+    private func reading(_ known: KnownFile?, in set: Int) -> KnownFile? {
+        known.flatMap { sets[set].loose.contains($0.id) ? nil : $0 }
+    }
+
+    /// A file whose reading begins with this round.
+    private func unread(_ key: FileKey, besides candidate: DiscoveryCandidate) -> KnownFile? {
+        sets[candidate.sighting.set].begun[key] ?? olderTwin(of: candidate, key)
     }
 
     private mutating func hold(_ index: Int, _ original: FileKey, isProven: Bool) {

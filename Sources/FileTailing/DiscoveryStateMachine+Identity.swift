@@ -65,8 +65,9 @@ extension DiscoveryStateMachine {
     private func isShorterCopy(_ candidate: DiscoveryCandidate, of known: KnownFile) -> Bool {
         let evidence = candidate.evidence
         guard !evidence.isCompressed, evidence.size < known.position.offset else { return false }
-        if let held = sets[candidate.sighting.set].held[evidence.key] {
-            return held.isProven && held.original == known.key && held.size == evidence.size
+        if let held = sets[candidate.sighting.set].held[evidence.key], held.isProven {
+            if held.original != known.key { return false }
+            if held.size == evidence.size { return true }
         }
         return known.lastWaypoint(before: evidence.size).map { candidate.holds($0) } ?? false
     }

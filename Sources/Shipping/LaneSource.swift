@@ -98,6 +98,11 @@ final class LaneSource {
                 guardBytes: $0.guardBytes
             )
         }
+        if let end = self.end, end.offset < readCheckpoint.offset {
+            readCheckpoint = end
+            waypoints.removeAll { $0.offset > end.offset }
+        }
+        publishPlace()
     }
 
     /// The first bytes of the file, which may tell its byte order.
@@ -168,6 +173,7 @@ final class LaneSource {
     private func publishPlace() {
         place.set(
             FilePlace.Value(
+                key: key,
                 checkpoint: readCheckpoint,
                 header: context.header,
                 head: HeadFingerprint(hash: row.headHash, length: row.headLength),

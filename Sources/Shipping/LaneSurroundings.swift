@@ -94,6 +94,8 @@ final class LaneNewsbox: Sendable {
 /// How far a file is read, for its lane to write and for the watcher to see.
 final class FilePlace: Sendable {
     struct Value: Sendable {
+        /// The inode under which it is read.
+        var key = FileKey(device: 0, inode: 0)
         var checkpoint = Checkpoint(offset: 0)
         var header: [UInt8]?
         var head = HeadFingerprint.empty

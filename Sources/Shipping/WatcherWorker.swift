@@ -33,6 +33,9 @@ struct WatcherWorker {
         let lane: Int
         var row: FileCheckpoint
         let place: FilePlace
+        /// Where its bytes end under the inode that its lane shall go over to, if that is before
+        /// the place that reading has reached.
+        var end: TailPosition?
     }
 
     /// Checkpoints of files gone for so long are forgotten, and of a pipeline the oldest beyond so
@@ -203,6 +206,9 @@ struct WatcherWorker {
             offset: place.checkpoint.offset,
             guardBytes: place.checkpoint.guardBytes
         )
+        if let end = source.end, place.key != known.key, end.offset < place.checkpoint.offset {
+            known.position = end
+        }
         known.head = place.head
         known.waypoints = place.waypoints
         return known
@@ -386,6 +392,7 @@ struct WatcherWorker {
         files[claim] = id
         if byPath[source.row.path] != id || source.row.path != file.path { byPath[file.path] = id }
         active[id]?.row.describe(file)
+        active[id]?.end = file.isShorter ? file.position : nil
         let continuation = Continuation(
             key: file.key,
             path: file.path,
@@ -462,6 +469,7 @@ extension DiscoveredFile {
 
 extension FilePlace.Value {
     fileprivate init(_ row: FileCheckpoint) {
+        key = FileKey(row)
         checkpoint = row.checkpoint
         header = row.header
         head = HeadFingerprint(hash: row.headHash, length: row.headLength)

@@ -24,6 +24,37 @@ extension ScenarioTests {
         #expect(it.values == numbers(0..<2000))
     }
 
+    @Test(arguments: [0, 1, 5, 20])
+    func `46: copytruncate repeats nothing where lines come between copy and truncation`(
+        milliseconds: Int
+    ) throws {
+        let it = try Scenario("\"a.log*\"")
+        let writer = it.writer("a.log")
+        try it.start()
+        var gone: Set<String> = []
+        for round in 0..<20 {
+            let first = round * 100
+            writer.append(numbered(first..<(first + 50)))
+            it.pass(.milliseconds(milliseconds))
+            writer.append(numbered((first + 50)..<(first + 90)))
+            if round % 3 == 0 { it.pass(.milliseconds(milliseconds)) }
+            for older in stride(from: round, to: 0, by: -1) {
+                it.rename("a.log.\(older)", "a.log.\(older + 1)")
+            }
+            it.copy("a.log", "a.log.1")
+            if round % 4 < 2 { it.pass(.milliseconds(1)) }
+            writer.append(numbered((first + 90)..<(first + 100)))
+            gone.formUnion(numbers((first + 90)..<(first + 100)))
+            it.pass(.milliseconds(milliseconds))
+            it.truncate("a.log")
+            if round % 2 == 0 { it.pass(.milliseconds(milliseconds)) }
+        }
+        it.pass(.seconds(30))
+        #expect(it.values == it.firstValues)
+        let wanted = numbers(0..<2000).filter { !gone.contains($0) }
+        #expect(it.values.filter { !gone.contains($0) } == wanted)
+    }
+
     @Test(arguments: [false, true])
     func `47: copytruncate while it was stopped leaves the new lines, and a copy's rest`(
         isCopyInGlob: Bool
