@@ -97,6 +97,7 @@ extension DiscoveryStateMachine {
     /// Tells of what left before what came: a lane must not close a file that has no name any more
     /// to make room for another.
     mutating func reportVanished() {
+        if vanished.isEmpty { return }
         var left: [WatchEvent] = []
         for (set, key, movedTo) in vanished where sets[set].tracked[key] != nil {
             left.append(movedTo.map { .moved(set: set, key, to: $0) } ?? .removed(set: set, key))

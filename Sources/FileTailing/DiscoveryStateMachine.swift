@@ -22,7 +22,7 @@ enum DiscoveryAction {
     case examine(Sighting)
     /// Open a file that is being read, and tell `compared` what stands at these places of it.
     case compare(Comparison)
-    case report(WatchEvent)
+    case report([WatchEvent])
 }
 
 /// A look into a file that another one may be a copy of.
@@ -343,12 +343,11 @@ extension DiscoveryStateMachine {
         if let sighting = pending.popLast() { return .examine(sighting) }
         if !isMatched { match() }
         if let comparison = nextComparison(knowing) { return .compare(comparison) }
-        while !candidates.isEmpty {
-            let candidate = candidates.removeFirst()
+        for candidate in exchange(&candidates, with: []) {
             if !carryOn(candidate) { admit(candidate) }
         }
         reportVanished()
-        return events.isEmpty ? nil : .report(events.removeFirst())
+        return events.isEmpty ? nil : .report(exchange(&events, with: []))
     }
 
     /// Ends a round; after the first one, files that come into sight are new ones.

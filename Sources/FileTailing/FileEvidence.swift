@@ -41,9 +41,12 @@ struct PrefixFingerprints {
         HeadFingerprint(hash: hashes[hashes.count - 1], length: hashes.count - 1)
     }
 
-    func holds(_ head: HeadFingerprint) -> Bool {
-        head.length < hashes.count && hashes[head.length] == head.hash
+    /// That of the first `length` bytes, if there are as many.
+    func fingerprint(of length: Int) -> HeadFingerprint? {
+        length < hashes.count ? HeadFingerprint(hash: hashes[length], length: length) : nil
     }
+
+    func holds(_ head: HeadFingerprint) -> Bool { fingerprint(of: head.length) == head }
 }
 
 /// What can be seen of a file before any of it is read as records.

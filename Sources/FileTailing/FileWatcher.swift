@@ -173,7 +173,7 @@ package final class FileWatcher {
                 switch action {
                 case .examine(let sighting): events += examine(sighting)
                 case .compare(let comparison): compare(comparison, knowing)
-                case .report(let event): events.append(event)
+                case .report(let found): events += found
                 }
             }
             events += discovery.finishRound(sawAll: hasScannedAll)

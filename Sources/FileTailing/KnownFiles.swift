@@ -3,6 +3,8 @@ struct KnownFiles: Sendable {
     private var files: [Int64: KnownFile] = [:]
     private var byKey: [FileKey: Set<Int64>] = [:]
     private var byHead: [HeadFingerprint: Set<Int64>] = [:]
+    /// How many heads of each length there are.
+    private var headLengths: [Int: Int] = [:]
 
     init(_ files: [KnownFile] = []) {
         for file in files { insert(file) }
@@ -20,6 +22,7 @@ struct KnownFiles: Sendable {
         remove(file.id)
         files[file.id] = file
         byKey[file.key, default: []].insert(file.id)
+        if byHead[file.head] == nil { headLengths[file.head.length, default: 0] += 1 }
         byHead[file.head, default: []].insert(file.id)
     }
 
@@ -27,13 +30,16 @@ struct KnownFiles: Sendable {
         guard let file = files.removeValue(forKey: id) else { return }
         Self.remove(id, at: file.key, from: &byKey)
         Self.remove(id, at: file.head, from: &byHead)
+        guard byHead[file.head] == nil, let count = headLengths[file.head.length] else { return }
+        headLengths[file.head.length] = count > 1 ? count - 1 : nil
     }
 
     func under(_ key: FileKey) -> [KnownFile] { sorted(byKey[key]) }
 
     /// Those that begin as a file does, as far as they are known.
     func beginning(as prefixes: PrefixFingerprints) -> [KnownFile] {
-        byHead.keys.filter { $0.length > 0 && prefixes.holds($0) }.flatMap { sorted(byHead[$0]) }
+        headLengths.keys.sorted(by: >).filter { $0 > 0 }.compactMap { prefixes.fingerprint(of: $0) }
+            .flatMap { sorted(byHead[$0]) }
     }
 
     private func sorted(_ ids: Set<Int64>?) -> [KnownFile] {

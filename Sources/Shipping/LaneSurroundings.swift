@@ -75,15 +75,20 @@ enum LaneNews: Sendable {
 final class LaneNewsbox: Sendable {
     private let news = Mutex<[LaneNews]>([])
     /// Wakes whoever takes it.
-    private let notify: Mutex<@Sendable () -> Void> = Mutex({})
+    private let listener = Mutex(Listener {})
+
+    /// A bare closure that is kept in a generic type is wrapped anew each time it is taken out.
+    private struct Listener {
+        let notify: @Sendable () -> Void
+    }
 
     func onNews(_ notify: @escaping @Sendable () -> Void) {
-        self.notify.withLock { $0 = notify }
+        listener.withLock { $0 = Listener(notify: notify) }
     }
 
     func append(_ item: LaneNews) {
         news.withLock { $0.append(item) }
-        notify.withLock { $0 }()
+        listener.withLock { $0 }.notify()
     }
 
     func take() -> [LaneNews] {

@@ -287,7 +287,7 @@ extension DiscoveryStateMachine {
         while let action = nextAction(knowing: knowing) {
             switch action {
             case .compare(let comparison): compare(comparison, disk, knowing)
-            case .report(let event): events.append(event)
+            case .report(let found): events += found
             case .examine(let sighting):
                 guard let bytes = disk[sighting.key] else {
                     examinationFailed(sighting)
