@@ -91,6 +91,9 @@ struct WatcherWorker {
     /// Whether a file is in sight that no lane has yet.
     var isWaiting: Bool { watcher.isWaiting }
 
+    /// Files that lanes were given so far.
+    var assignedFiles: Int { nextFile }
+
     mutating func advance(now: ContinuousClock.Instant) {
         let isFirst = nextSweep == nil
         for item in surroundings.news.take() { take(item) }
@@ -131,6 +134,8 @@ struct WatcherWorker {
             return
         }
         rows[row.id] = row
+        // A one-shot reads what was there, once: it stays known, and is not found again.
+        if endsAtEndOfFile { return }
         if isOwner {
             watcher.forget(set: source.set, key, as: KnownFile(row))
         } else {

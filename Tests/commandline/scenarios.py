@@ -138,6 +138,20 @@ def a_thousand_files(checks, folder):
         checks.equal("33: 1000 files of 100 lines arrive, each line once and in order", wrong, [])
 
 
+def a_thousand_files_once(checks, folder):
+    with kit.broker("forktail", partitions=1) as bootstrap:
+        it = Scenario(folder, bootstrap)
+        for number in range(1000):
+            (it.logs / f"{number}.log").write_text(f"{number}\n")
+        with it.service("--once") as service:
+            checks.equal("33: run --once ends with 0", service.wait(60), 0)
+        wanted = [str(number) for number in range(1000)]
+        values = sorted(it.values(), key=int)
+        checks.that("33: 1000 files arrive whole before it ends", values == wanted, len(values))
+        found = service.log.count('"event":"file.found"')
+        checks.equal("33: and each is read once", found, 1000)
+
+
 def more_files_than_descriptors(checks, folder):
     with kit.broker("forktail", partitions=1) as bootstrap:
         it = Scenario(folder, bootstrap)
@@ -207,6 +221,7 @@ def main():
         a_line_of_50_megabytes,
         a_live_file_beside_a_backlog,
         a_thousand_files,
+        a_thousand_files_once,
         more_files_than_descriptors,
         deleted_while_open,
         copytruncate,

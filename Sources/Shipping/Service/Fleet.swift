@@ -59,10 +59,12 @@ struct Fleet: Sendable {
         return sum
     }
 
-    /// Whether no file is left and all that was sent has come back.
-    var isDone: Bool {
+    /// Whether none of so many files is left and all that was sent has come back.
+    ///
+    /// A lane's report does not count the files that are on their way to it.
+    func isDone(with assignedFiles: Int) -> Bool {
         let report = report
-        return report.assignedFiles == report.finishedFiles + report.stoppedFiles
+        return report.finishedFiles + report.stoppedFiles == assignedFiles
             && report.recordsInFlight == 0 && report.openBatches == 0
     }
 

@@ -78,7 +78,9 @@ package struct ShippingService {
             case .hangUp: logger.notice("pipelines are not reloaded; restart to take them over")
             case nil: break
             }
-            if options.stopsAtEnd, watcher.hasScanned, fleet.isDone { return stop(signals) }
+            if options.stopsAtEnd, let files = watcher.assignedFiles, fleet.isDone(with: files) {
+                return stop(signals)
+            }
         }
     }
 

@@ -8,7 +8,7 @@ final class WatcherThread: Sendable {
     private struct State {
         var isStopping = false
         var isRunning = false
-        var hasScanned = false
+        var assignedFiles: Int?
     }
 
     private let fleet: Fleet
@@ -32,8 +32,8 @@ final class WatcherThread: Sendable {
         try startThread(name: "watcher") { [self] in run(plan) }
     }
 
-    /// Whether every file that was there at the start has been handed to its lane.
-    var hasScanned: Bool { state.withLock { $0.hasScanned } }
+    /// How many files lanes were given; nil until all that were there at the start are among them.
+    var assignedFiles: Int? { state.withLock { $0.assignedFiles } }
 
     /// Stops watching; returns when no further file can be handed out.
     func stop() {
@@ -55,7 +55,7 @@ final class WatcherThread: Sendable {
         )
         while !state.withLock({ $0.isStopping }) {
             worker.advance(now: .now)
-            state.withLock { $0.hasScanned = !worker.isWaiting }
+            state.withLock { $0.assignedFiles = worker.isWaiting ? nil : worker.assignedFiles }
             sleep(worker)
         }
         state.withLock { $0.isRunning = false }
