@@ -17,11 +17,18 @@ extension DiscoveryStateMachine {
         }
     }
 
-    mutating func followNames(_ set: Int, _ files: [FileKey: String]) {
+    mutating func followNames(
+        _ set: Int,
+        _ files: [FileKey: String],
+        _ knowing: (Int, FileKey) -> KnownFile?
+    ) {
+        sets[set].renamed = [:]
         for (key, path) in files {
             guard let file = sets[set].tracked[key] else { continue }
             if file.isPresent, file.path == path { continue }
-            if !file.isPresent, file.birthTime != nil {
+            // Its inode may have been freed in between, and be another file's.
+            if file.birthTime != nil, let known = knowing(set, key) {
+                sets[set].renamed[key] = known
                 pending.append(Sighting(set: set, key: key, path: path))
             } else {
                 rename(set, key, to: path)
@@ -35,15 +42,12 @@ extension DiscoveryStateMachine {
         events.append(.renamed(set: set, key, to: path))
     }
 
-    /// An inode that left is in sight again; it may have been freed, and be another file's.
-    mutating func comeBack(_ sighting: Sighting, _ evidence: FileEvidence) {
+    /// The inode of a file has another name, or is in sight again.
+    mutating func renamed(_ sighting: Sighting, _ evidence: FileEvidence) {
         let (set, key) = (sighting.set, sighting.key)
         guard let file = sets[set].tracked[key] else { return }
         if file.birthTime == evidence.birthTime { return rename(set, key, to: sighting.path) }
-        guard let known = sets[set].absent.first(where: { $0.key == key }) else {
-            hasUnexamined = true
-            return
-        }
+        guard let known = sets[set].renamed[key] else { return }
         events.append(.rewritten(set: set, key))
         rewritten(set, key, as: known)
     }

@@ -102,6 +102,9 @@ struct DiscoveryStateMachine {
         var strays: [FileKey: Stray] = [:]
         /// Those that were opened, and are known files of which nothing is unread.
         var readStrays: Set<FileKey> = []
+        /// Tracked files with another name than before, as they were known at the beginning of this
+        /// round.
+        var renamed: [FileKey: KnownFile] = [:]
         /// Files whose reading begins with this round.
         var begun: [FileKey: KnownFile] = [:]
     }
@@ -175,7 +178,7 @@ extension DiscoveryStateMachine {
         var present: [[FileKey: String]] = Array(repeating: [:], count: sets.count)
         for sighting in sightings { note(sighting, in: &present) }
         for (set, files) in present.enumerated() {
-            followNames(set, files)
+            followNames(set, files, knowing)
             noteVanished(set, files, strays)
             noteStrays(set, files, strays)
             sets[set].strays = strays
@@ -231,7 +234,7 @@ extension DiscoveryStateMachine {
             return []
         }
         if sets[sighting.set].tracked[sighting.key] != nil {
-            comeBack(sighting, evidence)
+            renamed(sighting, evidence)
             return []
         }
         if evidence.head.isEmpty, waitsForBytes(sighting) {
