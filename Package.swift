@@ -69,7 +69,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "forktail",
-            dependencies: ["Shipping", "KafkaDevBroker", arguments, logging],
+            dependencies: ["Shipping", "KafkaDevBroker", arguments, logging, nioCore],
             swiftSettings: settings
         ),
         tests("KafkaProtocolTests", ["KafkaProtocol"]),

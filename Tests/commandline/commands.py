@@ -198,6 +198,30 @@ def backfill(checks, folder, bootstrap):
     )
 
 
+def connection_errors(checks, folder):
+    port = kit.free_port()
+    result = kit.forktail(
+        *("backfill", folder / "good.pipeline", "-b", f"127.0.0.1:{port}", "--yes"),
+        *("--state-dir", folder / "state", "--connect-timeout", "200ms"),
+    )
+    reason = result.stderr.strip().splitlines()[-1]
+    checks.that(
+        "a refused connection is said in the kernel's words",
+        reason.endswith(f": 127.0.0.1:{port}: Connection refused"),
+        reason,
+    )
+    with kit.broker("forktail") as bootstrap:
+        taken = bootstrap.rsplit(":", 1)[1]
+        result = kit.forktail("broker", "--port", taken)
+        checks.that(
+            "broker: a port that is taken ends it with 69, and is named",
+            result.returncode == 69
+            and result.stderr == f"forktail: cannot listen on 127.0.0.1:{taken}: "
+            "Address already in use\n",
+            f"{result.returncode} {result.stderr}",
+        )
+
+
 def count(bootstrap):
     return sum(1 for _ in kit.read(bootstrap, ["numbers", "numbers.dead"]))
 
@@ -256,7 +280,7 @@ def main():
     checks = kit.Checks()
     with kit.temporary_folder("commands") as folder:
         write(folder)
-        for body in (check, test, dry_run, the_rest):
+        for body in (check, test, dry_run, connection_errors, the_rest):
             with checks.group(body.__name__):
                 body(checks, folder)
         with kit.broker("forktail") as bootstrap:

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import KafkaProtocol
 internal import NIOCore
 internal import NIOPosix
@@ -144,7 +145,9 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
 }
 
 /// What went wrong with a connection, without the types that carry it.
-private func describe(_ error: any Error) -> String {
+func describe(_ error: any Error) -> String {
+    // NIO's own text names the system call, and has a parenthesis too many.
+    if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
     guard let error = error as? NIOConnectionError else { return "\(error)" }
     if let attempt = error.connectionErrors.last { return describe(attempt.error) }
     return error.dnsAError == nil && error.dnsAAAAError == nil

@@ -1,5 +1,6 @@
 import Glibc
 import KafkaDevBroker
+import NIOCore
 import Shipping
 
 /// The value of an environment variable.
@@ -16,8 +17,10 @@ func defaultStateDirectory() -> String {
 /// The embedded broker, started and stopped from a thread that does not await.
 struct BrokerProcess {
     private let broker: DevBroker
+    private let address: String
 
     init(host: String, port: Int, partitions: Int) {
+        address = "\(host):\(port)"
         broker = DevBroker(
             configuration: .init(host: host, port: port, defaultPartitions: partitions)
         )
@@ -28,7 +31,8 @@ struct BrokerProcess {
         do {
             return try waiting { [broker] in try await broker.start() }
         } catch {
-            throw ServiceError(.unavailable, "cannot listen: \(error)")
+            let reason = (error as? IOError).map { systemErrorText($0.errnoCode) } ?? "\(error)"
+            throw ServiceError(.unavailable, "cannot listen on \(address): \(reason)")
         }
     }
 
