@@ -55,6 +55,10 @@ struct Backfill: ParsableCommand {
                 "--job needs a name; without one it is the pipeline's and the date"
             )
         }
+        // Kafka never answers in no time.
+        if connectTimeout.duration == .zero {
+            throw ValidationError("--connect-timeout takes a time from 1ms to 1000000h, as 30s")
+        }
         if restart && resume { throw ValidationError("--restart and --resume exclude each other") }
     }
 

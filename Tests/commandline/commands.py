@@ -266,6 +266,15 @@ def the_rest(checks, folder):
             f"{result.returncode} {result.stderr[-300:]}",
         )
     result = kit.forktail(
+        *("backfill", folder / "good.pipeline", "-b", "127.0.0.1:1", "--connect-timeout", "0s"),
+        *("--state-dir", folder / "state"),
+    )
+    checks.that(
+        "backfill --connect-timeout 0s ends with 64, and says what it can be",
+        result.returncode == 64 and "from 1ms to 1000000h" in result.stderr,
+        f"{result.returncode} {result.stderr[-300:]}",
+    )
+    result = kit.forktail(
         *("run", folder / "good.pipeline", "-b", "127.0.0.1:1", "-X", "linger.sm=5"),
         *("--state-dir", folder / "state"),
     )
