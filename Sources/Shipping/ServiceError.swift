@@ -30,6 +30,8 @@ package enum ExitStatus: Int32, Sendable {
     case software = 70
     /// The state directory cannot be written.
     case cannotCreate = 73
+    /// Standard output cannot be written.
+    case outputFailed = 74
     /// Interrupted before all was done; can be resumed.
     case temporary = 75
     /// The pipeline or the configuration is wrong.

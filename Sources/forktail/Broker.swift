@@ -38,7 +38,7 @@ struct Broker: ParsableCommand {
             let signals = try Signals()
             let broker = BrokerProcess(host: host, port: port, partitions: partitions)
             let bound = try broker.start()
-            writeToStandardOutput("BOOTSTRAP \(host):\(bound)\n")
+            try writeToStandardOutput("BOOTSTRAP \(host):\(bound)\n")
             while signals.wait(for: nil) == nil {}
             broker.stop()
             return .success

@@ -34,7 +34,7 @@ struct Check: ParsableCommand {
                 return .configuration
             }
             if !common.quiet {
-                writeToStandardOutput(
+                try writeToStandardOutput(
                     "\(report.fileCount) pipeline\(report.fileCount == 1 ? "" : "s") ok\n"
                 )
             }

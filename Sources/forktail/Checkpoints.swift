@@ -21,7 +21,7 @@ struct Checkpoints: ParsableCommand {
         func run() throws {
             try ending {
                 let listing = try CheckpointListing(stateDirectory: state.directory)
-                writeToStandardOutput(json ? listing.json : listing.table)
+                try writeToStandardOutput(json ? listing.json : listing.table)
                 return .success
             }
         }

@@ -23,7 +23,7 @@ struct Test: ParsableCommand {
         try ending {
             let pipelines = try PipelineLoader().load(paths: paths, color: common.color.isOn)
             let report = try PipelineTests(pipelines: pipelines, filter: filter).run()
-            writeToStandardOutput(report.text)
+            try writeToStandardOutput(report.text)
             return report.failed == 0 ? .success : .testsFailed
         }
     }

@@ -6,7 +6,10 @@ let versionText = "0.1.0"
 struct Version: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Print the version.")
 
-    func run() {
-        writeToStandardOutput("forktail \(versionText)\n")
+    func run() throws {
+        try ending {
+            try writeToStandardOutput("forktail \(versionText)\n")
+            return .success
+        }
     }
 }

@@ -7,6 +7,7 @@
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -184,6 +185,18 @@ def backfill(checks, folder, bootstrap):
         and summary.get("topics") == {"numbers": 2, "numbers.dead": 1},
         result.stdout,
     )
+    with open("/dev/full", "w") as full:
+        words = [str(kit.FORKTAIL), *map(str, arguments), "--json"]
+        result = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        listing = [str(kit.FORKTAIL), "checkpoints", "list", "--state-dir", str(folder / "state")]
+        listed = subprocess.run(listing, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    checks.that(
+        "backfill --json and checkpoints list > /dev/full end with 74",
+        (result.returncode, listed.returncode) == (74, 74)
+        and "No space left on device" in result.stderr
+        and "No space left on device" in listed.stderr,
+        f"{result.returncode} {result.stderr[-200:]} {listed.returncode} {listed.stderr[-200:]}",
+    )
     result = kit.forktail(*arguments, "--max-errors", "1")
     checks.that(
         "backfill: a job that is done sends nothing again",
@@ -196,6 +209,39 @@ def backfill(checks, folder, bootstrap):
         result.returncode == 0 and count(bootstrap) == 6 and "4 records read" in result.stderr,
         f"{result.returncode} {count(bootstrap)} {result.stderr[-400:]}",
     )
+
+
+def output_that_cannot_be_written(checks, folder):
+    """A full disk behind standard output is an error; a reader that has gone is none."""
+    long = folder / "long.csv"
+    long.write_text("id,state\n" + "".join(f"{n},new\n" for n in range(20_000)))
+    commands = [("try", folder / "good.pipeline", long), ("test", folder / "good.pipeline")]
+    commands += [("check", folder / "good.pipeline"), ("version",)]
+    for command in commands:
+        words = [str(kit.FORKTAIL), *map(str, command)]
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+        checks.that(
+            f"{command[0]} > /dev/full ends with 74, and says why",
+            result.returncode == 74 and result.stderr.endswith("No space left on device\n"),
+            f"{result.returncode} {result.stderr[-300:]}",
+        )
+    for restore in (True, False):
+        process = subprocess.Popen(
+            [str(kit.FORKTAIL), *map(str, commands[0])],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Without it the child ignores SIGPIPE, as this process does.
+            restore_signals=restore,
+        )
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        checks.equal(
+            f"try | head ends quietly{'' if restore else ', also where SIGPIPE is ignored'}",
+            (process.wait(30), errors),
+            (-signal.SIGPIPE, b""),
+        )
 
 
 def connection_errors(checks, folder):
@@ -289,7 +335,14 @@ def main():
     checks = kit.Checks()
     with kit.temporary_folder("commands") as folder:
         write(folder)
-        for body in (check, test, dry_run, connection_errors, the_rest):
+        for body in (
+            check,
+            test,
+            dry_run,
+            output_that_cannot_be_written,
+            connection_errors,
+            the_rest,
+        ):
             with checks.group(body.__name__):
                 body(checks, folder)
         with kit.broker("forktail") as bootstrap:

@@ -101,7 +101,7 @@ package struct BackfillService {
         }
         let drained = fleet.drain(timeout: .seconds(30), signals: signals)
         display.finish(snapshot, now: .now)
-        return finish(interrupted: interrupted, drained: drained)
+        return try finish(interrupted: interrupted, drained: drained)
     }
 
     // MARK: Files
@@ -233,7 +233,7 @@ package struct BackfillService {
 
     // MARK: The end
 
-    private func finish(interrupted: Bool, drained: ExitStatus) -> ExitStatus {
+    private func finish(interrupted: Bool, drained: ExitStatus) throws -> ExitStatus {
         let report = fleet.report
         let summary = BackfillSummary(
             pipeline: pipeline.name,
@@ -242,7 +242,7 @@ package struct BackfillService {
             seconds: Int64((ContinuousClock.now - startTime) / .seconds(1))
         )
         if options.summaryAsJSON {
-            writeToStandardOutput(summary.json)
+            try writeToStandardOutput(summary.json)
         } else {
             writeToStandardError(summary.text(interrupted: interrupted))
         }

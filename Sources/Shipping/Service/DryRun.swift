@@ -23,14 +23,15 @@ package struct DryRun {
 
     /// Prints the outcomes on standard output and returns how many records failed.
     ///
-    /// - Throws: `ServiceError` (66) when the file cannot be read.
+    /// - Throws: `ServiceError`: 66 when the file cannot be read, 74 when the outcomes cannot be
+    ///   written.
     package func run(file: String) throws -> Int {
         let bytes = try input(file)
         let processor = RecordProcessor(program: pipeline.program)
         let name = file == "-" ? "stdin" : file
         var context = FileContext(path: name, inode: 0, modified: 0, header: nil)
         var failures = 0
-        bytes.withUnsafeBytes { raw in
+        try bytes.withUnsafeBytes { raw in
             let events = pipeline.events(in: raw) { processor.matchesLine($0) }
             var shown = 0
             for event in events where shown < limit {
@@ -44,7 +45,7 @@ package struct DryRun {
                 let outcome = DryOutcome(fate, processor, pipeline, file: name, position)
                 failures += outcome.isFailure ? 1 : 0
                 for text in outcome.rendered(as: format) {
-                    writeToStandardOutput(text)
+                    try writeToStandardOutput(text)
                     shown += 1
                 }
                 if outcome.isStop { break }

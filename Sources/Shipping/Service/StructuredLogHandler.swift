@@ -42,26 +42,3 @@ package struct StructuredLogHandler: LogHandler {
         return "\(text).\(padding)\(fraction)Z"
     }
 }
-
-/// Talk: everything that is not data goes here.
-package func writeToStandardError(_ text: String) {
-    writeAll(text, to: STDERR_FILENO)
-}
-
-/// Data: what another program would read.
-package func writeToStandardOutput(_ text: String) {
-    writeAll(text, to: STDOUT_FILENO)
-}
-
-private func writeAll(_ text: String, to descriptor: CInt) {
-    var text = text
-    text.withUTF8 { bytes in
-        var rest = UnsafeRawBufferPointer(bytes)
-        while let start = rest.baseAddress, !rest.isEmpty {
-            let written = write(descriptor, start, rest.count)
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else { return }
-            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-        }
-    }
-}
