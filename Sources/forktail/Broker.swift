@@ -39,9 +39,19 @@ struct Broker: ParsableCommand {
             let broker = BrokerProcess(host: host, port: port, partitions: partitions)
             let bound = try broker.start()
             try writeToStandardOutput("BOOTSTRAP \(host):\(bound)\n")
-            while signals.wait(for: nil) == nil {}
+            waitForEnd(signals)
             broker.stop()
             return .success
+        }
+    }
+
+    /// Waits until somebody ends it, or closes its terminal.
+    private func waitForEnd(_ signals: borrowing Signals) {
+        while true {
+            switch signals.wait(for: nil) {
+            case .stop, .hangUp: return
+            case .report, nil: break
+            }
         }
     }
 }

@@ -98,6 +98,23 @@ def drains_on_a_signal(checks, folder):
             )
 
 
+def signals_that_end_nothing(checks, folder):
+    with kit.broker("forktail") as bootstrap:
+        setup = Setup(folder, bootstrap)
+        setup.append("a.log", range(10))
+        with setup.service() as service:
+            setup.wait_for(10)
+            for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+                service.signal(number)
+                time.sleep(0.3)
+                label = signal.Signals(number).name
+                checks.that(f"{label} does not end the service", service.is_running)
+            checks.that("SIGUSR1 writes the books", "pipeline.books" in service.log, service.log)
+            setup.append("a.log", range(10, 20))
+            checks.that("and it ships on", setup.wait_for(20), service.log[-300:])
+            checks.equal("SIGTERM ends it with 0", service.terminate(), 0)
+
+
 def a_drain_that_cannot_end(checks, folder):
     with kit.broker("forktail") as bootstrap, FaultProxy(bootstrap) as proxy:
         setup = Setup(folder, bootstrap)
@@ -370,6 +387,7 @@ def main():
     checks = kit.Checks()
     bodies = [
         drains_on_a_signal,
+        signals_that_end_nothing,
         a_drain_that_cannot_end,
         a_killed_service_loses_nothing,
         one_state_directory_has_one_owner,

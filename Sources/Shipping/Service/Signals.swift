@@ -17,14 +17,17 @@ package struct Signals: ~Copyable {
     /// Blocks the signals for this thread and all threads that it makes.
     package init() throws {
         sigemptyset(&set)
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] { sigaddset(&set, number) }
+        // SIGUSR2 means nothing, and would end the process if nobody took it.
+        for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] { sigaddset(&set, number) }
         guard pthread_sigmask(SIG_BLOCK, &set, nil) == 0 else {
             throw ServiceError.system("pthread_sigmask", errno)
         }
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// The next signal, or `nil` when none came in time; a `nil` timeout waits for ever.
+    /// The next signal; `nil` when none came in time, and for one that means nothing.
+    ///
+    /// A `nil` timeout waits for ever.
     package func wait(for timeout: Duration?) -> Signal? {
         var set = set
         guard let timeout else { return decode(sigwaitinfo(&set, nil)) }
