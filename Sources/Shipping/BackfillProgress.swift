@@ -75,7 +75,7 @@ package struct BackfillProgress: Sendable {
             " \(track)  \(figures)",
             " sent \(Quantity.grouped(latest.recordsSent))   "
                 + "dropped \(Quantity.grouped(latest.recordsDropped))   \(failure)   "
-                + "files \(latest.filesDone)/\(latest.fileCount)   \(latest.currentFile)",
+                + "files \(latest.filesDone)/\(latest.fileCount)   \(latest.currentFile.printable)",
             " kafka \(latest.kafka)   limit: \(latest.limit)",
         ]
     }

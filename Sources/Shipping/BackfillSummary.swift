@@ -34,7 +34,7 @@ package struct BackfillSummary {
             let counts = topics.prefix(50).map { "\($0.key) \(Quantity.grouped($0.value))" }
             lines.append("  topics    " + counts.joined(separator: " · "))
         }
-        return lines.joined(separator: "\n") + "\n"
+        return lines.map { $0.printable + "\n" }.joined()
     }
 
     private var balance: String {

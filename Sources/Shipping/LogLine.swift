@@ -23,12 +23,16 @@ package struct LogLine {
     }
 
     private var text: String {
-        var line = "\(timestamp) \(level.rawValue) \(message)"
-        for (key, value) in pairs {
-            let needsQuotes = value.isEmpty || value.contains(" ") || value.contains("\"")
-            line += " \(key)=" + (needsQuotes ? Self.quoted(value) : value)
-        }
+        var line = "\(timestamp) \(level.rawValue) \(message.printable)"
+        for (key, value) in pairs { line += " \(key)=\(textValue(value))" }
         return line
+    }
+
+    private func textValue(_ value: String) -> String {
+        let needsQuotes = value.isEmpty || value.contains(" ") || value.contains("\"")
+        guard needsQuotes else { return value.printable }
+        let escaped = value.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }
+        return "\"\(escaped.joined().printable)\""
     }
 
     private var json: String {
@@ -50,7 +54,7 @@ package struct LogLine {
             case "\n": out += "\\n"
             case "\r": out += "\\r"
             case "\t": out += "\\t"
-            case _ where scalar.value < 0x20:
+            case _ where scalar.controlsTerminal:
                 let digits = String(scalar.value, radix: 16)
                 out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: out.unicodeScalars.append(scalar)

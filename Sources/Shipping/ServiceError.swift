@@ -5,9 +5,11 @@ package struct ServiceError: Error, CustomStringConvertible, Sendable {
     package let exitCode: ExitStatus
     package let description: String
 
-    package init(_ exitCode: ExitStatus, _ description: String) {
+    /// - Parameter message: one line; names of files may stand in it as they are.
+    /// - Parameter details: lines that follow it.
+    package init(_ exitCode: ExitStatus, _ message: String, details: String = "") {
         self.exitCode = exitCode
-        self.description = description
+        description = message.printable + details
     }
 
     package static func system(_ call: String, _ code: CInt) -> ServiceError {

@@ -165,6 +165,28 @@ struct LogLineTests {
         )
     }
 
+    @Test(arguments: [
+        ("a\nb", #"file=a\nb"#, #""file":"a\nb""#),
+        ("a\u{1B}[2J b", #"file="a\u{1b}[2J b""#, #""file":"a\u001b[2J b""#),
+        ("a\r\n\u{9B}\u{202E}b", #"file=a\r\n\u{9b}\u{202e}b"#, #""file":"a\r\n\u009b\u202eb""#),
+        ("ä 好.log", #"file="ä 好.log""#, #""file":"ä 好.log""#),
+    ])
+    func `no name of a file controls a terminal`(name: String, text: String, json: String) {
+        let line = LogLine(
+            timestamp: "t",
+            level: .info,
+            message: "m",
+            metadata: ["file": "\(name)"]
+        )
+        #expect(line.rendered(as: .text) == "t info m \(text)")
+        #expect(line.rendered(as: .json).hasSuffix("\(json)}"))
+    }
+
+    @Test func `no name in an error controls a terminal`() {
+        let error = ServiceError(.noInput, "a\u{1B}b\n cannot be opened", details: "\n  why\n")
+        #expect(error.description == "a\\u{1b}b\\n cannot be opened\n  why\n")
+    }
+
     @Test func `text quotes a value only where it must`() {
         let line = LogLine(
             timestamp: "t",

@@ -244,6 +244,37 @@ def output_that_cannot_be_written(checks, folder):
         )
 
 
+def names_that_control_a_terminal(checks, folder):
+    own = folder / "names"
+    own.mkdir()
+    (own / "good.pipeline").write_text(GOOD)
+    name = "numbers\x1b[2J\n\x7f.csv"
+    (own / name).write_text(CSV)
+    shown = r"numbers\u{1b}[2J\n\u{7f}.csv"
+    with kit.broker("forktail") as bootstrap:
+        shipped = kit.forktail(
+            *("backfill", own / "good.pipeline", "-b", bootstrap, "--max-errors", "1", "--yes"),
+            *("--state-dir", own / "state", "--log-format", "text"),
+        )
+    checks.equal("a file with control characters in its name is shipped", shipped.returncode, 0)
+    listing = ("checkpoints", "list", "--state-dir", own / "state")
+    table, rows = kit.forktail(*listing), kit.forktail(*listing, "--json")
+    tried = kit.forktail("try", own / "good.pipeline", own / name)
+    absent = kit.forktail("try", own / "good.pipeline", own / f"no-{name}")
+    everything = [shipped.stderr, table.stdout, rows.stdout, tried.stdout, absent.stderr]
+    checks.that(
+        "nothing prints its name raw",
+        not any(character in text for text in everything for character in "\x1b\x7f")
+        and all(shown in text for text in (shipped.stderr, table.stdout, tried.stdout, absent.stderr)),
+        everything,
+    )
+    checks.equal(
+        "JSON has it as it is",
+        [json.loads(line)["path"] for line in rows.stdout.splitlines()],
+        [str(own / name)],
+    )
+
+
 def connection_errors(checks, folder):
     port = kit.free_port()
     result = kit.forktail(
@@ -340,6 +371,7 @@ def main():
             test,
             dry_run,
             output_that_cannot_be_written,
+            names_that_control_a_terminal,
             connection_errors,
             the_rest,
         ):

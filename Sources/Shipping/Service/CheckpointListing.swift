@@ -41,9 +41,10 @@ package struct CheckpointListing {
         for entry in entries {
             let row = entry.row
             cells.append([
-                row.pipeline, row.job.isEmpty ? "-" : row.job, "\(row.checkpoint.offset)",
+                row.pipeline.printable, row.job.isEmpty ? "-" : row.job.printable,
+                "\(row.checkpoint.offset)",
                 entry.lag.map { "\($0)" } ?? "-", "\(row.checkpoint.line)", "\(row.state)",
-                row.path,
+                row.path.printable,
             ])
         }
         guard !counters.isEmpty else { return Self.aligned(cells) }

@@ -153,7 +153,7 @@ private struct DryOutcome {
         _ format: DryRun.Format
     ) -> String {
         switch format {
-        case .pretty: "\(fate)  \(file):\(position.line)  \(text)\n\n"
+        case .pretty: "\(fate)  \(file.printable):\(position.line)  \(text.printable)\n\n"
         case .json: "{\"fate\":\"\(fate)\",\"\(name)\":\(LogLine.quoted(text)),\(place)}\n"
         }
     }
@@ -161,12 +161,13 @@ private struct DryOutcome {
     // MARK: For people
 
     private func pretty(_ record: StagedRecord, _ failure: RecordFailure?) -> String {
-        var lines = ["\(record.topicName)  \(file):\(position.line)"]
-        if let failure { lines[0] += "  dead letter: \(failure.message)" }
-        lines.append("  key    \(record.key.map(text) ?? "(none)")")
+        var lines = ["\(record.topicName)  \(file):\(position.line)".printable]
+        if let failure { lines[0] += "  dead letter: \(failure.message.printable)" }
+        lines.append("  key    \(record.key.map { text($0).printable } ?? "(none)")")
         if let timestamp = record.timestamp { lines.append("  time   \(timestamp)") }
         for header in record.headers {
-            lines.append("  header \(text(header.name)) = \(header.value.map(text) ?? "null")")
+            let value = header.value.map { text($0).printable } ?? "null"
+            lines.append("  header \(text(header.name).printable) = \(value)")
         }
         lines.append("  value  \(record.value.map(text) ?? "(tombstone)")")
         return lines.joined(separator: "\n") + "\n\n"

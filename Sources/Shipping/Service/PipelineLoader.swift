@@ -40,7 +40,11 @@ package struct PipelineLoader {
         let compiled = try compile(paths)
         let report = report(compiled, format: .text, color: color)
         guard report.errorCount == 0 else {
-            throw ServiceError(.configuration, "the pipeline does not start\n\n" + report.text)
+            throw ServiceError(
+                .configuration,
+                "the pipeline does not start",
+                details: "\n\n" + report.text
+            )
         }
         let pipelines = try compiled.compactMap { compiled in
             try compiled.plan.map { try LoadedPipeline(plan: $0) }

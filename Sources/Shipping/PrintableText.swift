@@ -1,0 +1,38 @@
+extension String {
+    /// This text as a terminal may show it, on one line: what controls the terminal is escaped.
+    ///
+    /// A file may have any name, and whoever may name one must not write into a log or move the
+    /// cursor of who looks at a list.
+    package var printable: String {
+        guard unicodeScalars.contains(where: \.controlsTerminal) else { return self }
+        var text = ""
+        for scalar in unicodeScalars {
+            if scalar.controlsTerminal {
+                text += scalar.escaped
+            } else {
+                text.unicodeScalars.append(scalar)
+            }
+        }
+        return text
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether it moves the cursor, begins a command, breaks the line or turns the text around.
+    var controlsTerminal: Bool {
+        switch value {
+        case 0..<0x20, 0x7F..<0xA0: true
+        case 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    fileprivate var escaped: String {
+        switch self {
+        case "\n": "\\n"
+        case "\r": "\\r"
+        case "\t": "\\t"
+        default: "\\u{\(String(value, radix: 16))}"
+        }
+    }
+}
