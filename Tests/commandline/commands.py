@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -275,6 +276,34 @@ def names_that_control_a_terminal(checks, folder):
     )
 
 
+def inputs_that_are_no_files(checks, folder):
+    special = folder / "special"
+    special.mkdir()
+    os.mkfifo(special / "fifo")
+    backfill = ("backfill", folder / "good.pipeline")
+    options = ("-b", "127.0.0.1:1", "--yes", "--state-dir", folder / "state")
+    wanted = {
+        special: f"{special} is a folder; name the files in it: {special}/*",
+        special / "fifo": f"{special}/fifo is a pipe; write what it gives to a file",
+        "/dev/null": "/dev/null is a device; write what it gives to a file",
+        special / "absent": f"{special}/absent cannot be read: No such file or directory",
+    }
+    for path, text in wanted.items():
+        result = kit.forktail(*backfill, path, *options)
+        checks.that(
+            f"backfill says what it is given: {text.replace(str(special), '…')}",
+            result.returncode == 66 and result.stderr.startswith(f"forktail: {text}"),
+            f"{result.returncode} {result.stderr}",
+        )
+    result = kit.forktail("try", folder / "good.pipeline", special)
+    checks.that(
+        "try on a folder names it",
+        result.returncode == 66
+        and result.stderr == f"forktail: {special} is a folder; `try` takes one file\n",
+        f"{result.returncode} {result.stderr}",
+    )
+
+
 def connection_errors(checks, folder):
     port = kit.free_port()
     result = kit.forktail(
@@ -372,6 +401,7 @@ def main():
             dry_run,
             output_that_cannot_be_written,
             names_that_control_a_terminal,
+            inputs_that_are_no_files,
             connection_errors,
             the_rest,
         ):

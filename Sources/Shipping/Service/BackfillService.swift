@@ -138,17 +138,14 @@ package struct BackfillService {
         _ store: CheckpointStore,
         _ known: [FileKey: FileCheckpoint]
     ) throws -> Input {
-        let file: TailedFile
+        let named = NamedFile(path)
+        let file = try named.openRegular(decompresses: pipeline.decompresses)
+        let evidence: FileEvidence
         do {
-            file = try TailedFile(
-                opening: path,
-                on: LinuxDisk(),
-                decompresses: pipeline.decompresses
-            )
+            evidence = try file.evidence()
         } catch {
-            throw ServiceError(.noInput, "\(path) cannot be opened: \(error)")
+            throw named.unreadable(error.code)
         }
-        let evidence = try file.evidence()
         let isWhole = known[file.key].map { evidence.size >= $0.checkpoint.offset } ?? false
         if let row = known[file.key], isWhole || evidence.isCompressed {
             return Input(row: row, size: evidence.size)

@@ -55,12 +55,14 @@ package struct DryRun {
     }
 
     private func input(_ file: String) throws -> [UInt8] {
-        let descriptor = file == "-" ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw ServiceError(.noInput, "\(file) cannot be opened: \(systemErrorText(errno))")
+        let named = NamedFile(file == "-" ? "standard input" : file)
+        if file != "-", try named.kind() == .folder {
+            throw ServiceError(.noInput, "\(file) is a folder; `try` takes one file")
         }
+        let descriptor = file == "-" ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw named.unreadable(errno) }
         defer { if descriptor != STDIN_FILENO { close(descriptor) } }
-        guard let bytes = try readAll(descriptor, limit: Self.longestInput) else {
+        guard let bytes = try readAll(descriptor, of: named, limit: Self.longestInput) else {
             throw ServiceError(.noInput, "\(file) is over 1 GiB; try a part of it")
         }
         return bytes

@@ -133,11 +133,9 @@ private let longestPipelineFile = 4 << 20
 /// - Throws: `ServiceError` (66).
 func readFile(_ path: String) throws -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-        throw ServiceError(.noInput, "\(path) cannot be opened: \(systemErrorText(errno))")
-    }
+    guard descriptor >= 0 else { throw NamedFile(path).unreadable(errno) }
     defer { close(descriptor) }
-    let bytes = try readAll(descriptor, limit: longestPipelineFile)
+    let bytes = try readAll(descriptor, of: NamedFile(path), limit: longestPipelineFile)
     guard let bytes else {
         throw ServiceError(.noInput, "\(path) is over 4 MiB: that is no pipeline file")
     }
@@ -147,15 +145,13 @@ func readFile(_ path: String) throws -> [UInt8] {
 /// What a descriptor gives until its end, or `nil` when that is more than `limit`.
 ///
 /// - Throws: `ServiceError` (66).
-func readAll(_ descriptor: CInt, limit: Int) throws -> [UInt8]? {
+func readAll(_ descriptor: CInt, of file: NamedFile, limit: Int) throws -> [UInt8]? {
     var bytes: [UInt8] = []
     var block = [UInt8](repeating: 0, count: 65_536)
     while bytes.count <= limit {
         let count = read(descriptor, &block, block.count)
         if count < 0, errno == EINTR { continue }
-        guard count >= 0 else {
-            throw ServiceError(.noInput, "cannot read: \(systemErrorText(errno))")
-        }
+        guard count >= 0 else { throw file.unreadable(errno) }
         if count == 0 { return bytes }
         bytes.append(contentsOf: block[..<count])
     }
