@@ -132,8 +132,13 @@ package enum WatchProblem: Hashable, Sendable {
 }
 
 extension WatchProblem: CustomStringConvertible {
+    /// The reason that is no fault of rights: a path is text, and this name is none.
+    private static let nameIsNoText = "its name is not UTF-8"
+
     package var description: String {
         switch self {
+        case .unreadable(let path, Self.nameIsNoText):
+            "cannot open '\(path)': \(Self.nameIsNoText); rename it"
         case .unreadable(let path, let reason):
             "cannot open '\(path)' (\(reason)); it is tried again, give this user the right to read it"
         case .directoryUnreadable(let path, let reason):

@@ -273,6 +273,10 @@ extension FileWatcherTests {
         directory.write("a.log", "1\n")
         let lane = try TestLane(directory, "*.log")
         #expect(lane.round() == ["a.log: 1"])
-        #expect(lane.problems.count == 1)
+        let path = directory.file("\u{FFFD}.log")
+        #expect(
+            lane.problems.map { "\($0)" }
+                == ["cannot open '\(path)': its name is not UTF-8; rename it"]
+        )
     }
 }

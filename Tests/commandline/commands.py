@@ -304,6 +304,28 @@ def inputs_that_are_no_files(checks, folder):
     )
 
 
+def a_name_that_is_not_utf8(checks, folder):
+    own = folder / "latin"
+    own.mkdir()
+    (own / "good.pipeline").write_text(GOOD)
+    name = os.fsencode(own) + b"/numbers-\xe4.csv"
+    with open(name, "w") as file:
+        file.write(CSV)
+    options = ("-b", "127.0.0.1:1", "--yes", "--state-dir", own / "state")
+    results = {
+        "backfill by its glob": kit.forktail("backfill", own / "good.pipeline", *options),
+        "try": kit.forktail("try", own / "good.pipeline", os.fsdecode(name)),
+        "backfill": kit.forktail("backfill", own / "good.pipeline", os.fsdecode(name), *options),
+    }
+    for label, result in results.items():
+        checks.that(
+            f"{label}: a name that is not UTF-8 is the reason given",
+            result.returncode == 66
+            and "numbers-\ufffd.csv cannot be read: its name is not UTF-8; rename it" in result.stderr,
+            f"{result.returncode} {result.stderr}",
+        )
+
+
 def connection_errors(checks, folder):
     port = kit.free_port()
     result = kit.forktail(
@@ -402,6 +424,7 @@ def main():
             output_that_cannot_be_written,
             names_that_control_a_terminal,
             inputs_that_are_no_files,
+            a_name_that_is_not_utf8,
             connection_errors,
             the_rest,
         ):

@@ -54,6 +54,14 @@ struct NamedFile {
 
     /// Why it cannot be opened or read, by the kernel's `errno`.
     func unreadable(_ code: CInt) -> ServiceError {
-        ServiceError(.noInput, "\(path) cannot be read: \(systemErrorText(code))")
+        // What is no text in a name has become U+FFFD on its way here, and that is another name.
+        if code == ENOENT, path.unicodeScalars.contains("\u{FFFD}") {
+            return unreadable(because: "its name is not UTF-8; rename it")
+        }
+        return unreadable(because: systemErrorText(code))
+    }
+
+    private func unreadable(because reason: String) -> ServiceError {
+        ServiceError(.noInput, "\(path) cannot be read: \(reason)")
     }
 }
