@@ -350,6 +350,40 @@ def connection_errors(checks, folder):
         )
 
 
+def backfill_reads_a_file_once(checks, folder, bootstrap):
+    own = folder / "once"
+    own.mkdir()
+    pipeline = GOOD.replace('"numbers"', '"once"').replace('"numbers.dead"', '"once.dead"')
+    (own / "once.pipeline").write_text(pipeline)
+    (own / "a.csv").write_text(CSV)
+    (own / "link.csv").symlink_to("a.csv")
+    os.link(own / "a.csv", own / "hard.csv")
+    result = kit.forktail(
+        *("backfill", "once.pipeline", "a.csv", "./a.csv", "link.csv", "hard.csv", "a.csv"),
+        *("-b", bootstrap, "--state-dir", "state", "--yes", "--max-errors", "1", "--json"),
+        *("--log-format", "json"),
+        cwd=own,
+    )
+    log = [json.loads(line) for line in result.stderr.splitlines()]
+    also = [line["also"] for line in log if line.get("event") == "backfill.same_file"]
+    checks.that(
+        "backfill: a file under several names is shipped once",
+        result.returncode == 0 and json.loads(result.stdout)["read"] == 4,
+        f"{result.returncode} {result.stdout} {result.stderr}",
+    )
+    checks.equal(
+        "and each further name is said", also, ["./a.csv", "link.csv", "hard.csv", "a.csv"]
+    )
+    options = ("-b", bootstrap, "--state-dir", "state", "--yes", "--max-errors", "1")
+    kit.forktail("backfill", "once.pipeline", "a.csv", "no.csv", "--restart", *options, cwd=own)
+    result = kit.forktail("backfill", "once.pipeline", "a.csv", *options, "--json", cwd=own)
+    checks.equal(
+        "backfill --restart with a file that is not there forgets nothing",
+        json.loads(result.stdout)["read"],
+        0,
+    )
+
+
 def count(bootstrap):
     return sum(1 for _ in kit.read(bootstrap, ["numbers", "numbers.dead"]))
 
@@ -431,7 +465,7 @@ def main():
             with checks.group(body.__name__):
                 body(checks, folder)
         with kit.broker("forktail") as bootstrap:
-            for body in (backfill, backfill_goes_on):
+            for body in (backfill, backfill_reads_a_file_once, backfill_goes_on):
                 with checks.group(body.__name__):
                     body(checks, folder, bootstrap)
     checks.finish()

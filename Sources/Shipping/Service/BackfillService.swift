@@ -38,17 +38,11 @@ package struct BackfillService {
         }
     }
 
-    /// A file to read, and what an earlier run of the job has done of it.
-    private struct Input {
-        var row: FileCheckpoint
-        let size: Int64
-    }
-
     private let fleet: Fleet
     private let pipeline: LoadedPipeline
     private let options: Options
     private let job: String
-    private let inputs: [Input]
+    private let inputs: BackfillInputs
     private let startTime = ContinuousClock.now
 
     /// Finds the files and what the job has done of them.
@@ -75,7 +69,14 @@ package struct BackfillService {
         guard !paths.isEmpty else {
             throw ServiceError(.noInput, "\(pipeline.path): its `from` matches no file")
         }
-        inputs = try Self.inputs(paths, job, pipeline, fleet.store, options)
+        inputs = try BackfillInputs(
+            paths,
+            of: pipeline,
+            job: job,
+            restarts: options.restarts,
+            store: fleet.store,
+            logger: logger
+        )
     }
 
     /// Ships everything, or as much as there is time for until a signal.
@@ -83,7 +84,7 @@ package struct BackfillService {
         guard try isConfirmed() else { return .success }
         try fleet.start()
         try fleet.waitForKafka(timeout: options.connectTimeout, signals: signals)
-        for (id, input) in inputs.enumerated() { assign(input, id: id) }
+        for (id, input) in inputs.all.enumerated() { assign(input, id: id) }
         var display = ProgressDisplay(
             BackfillProgress(pipeline: pipeline.name, job: job),
             style: options.progress,
@@ -106,65 +107,7 @@ package struct BackfillService {
 
     // MARK: Files
 
-    private static func inputs(
-        _ paths: [String],
-        _ job: String,
-        _ pipeline: LoadedPipeline,
-        _ store: CheckpointStore,
-        _ options: Options
-    ) throws -> [Input] {
-        do {
-            let before = try store.files(pipeline: pipeline.name, job: job)
-            if options.restarts { try store.forget(before.map(\.id)) }
-            var known: [FileKey: FileCheckpoint] = [:]
-            for row in options.restarts ? [] : before {
-                known[FileKey(device: row.device, inode: row.inode)] = row
-            }
-            return try distinct(paths).map { try input($0, job, pipeline, store, known) }
-        } catch let error as CheckpointError {
-            throw ServiceError(.cannotCreate, error.message)
-        }
-    }
-
-    private static func distinct(_ paths: [String]) -> [String] {
-        var seen: Set<String> = []
-        return paths.filter { seen.insert($0).inserted }
-    }
-
-    private static func input(
-        _ path: String,
-        _ job: String,
-        _ pipeline: LoadedPipeline,
-        _ store: CheckpointStore,
-        _ known: [FileKey: FileCheckpoint]
-    ) throws -> Input {
-        let named = NamedFile(path)
-        let file = try named.openRegular(decompresses: pipeline.decompresses)
-        let evidence: FileEvidence
-        do {
-            evidence = try file.evidence()
-        } catch {
-            throw named.unreadable(error.code)
-        }
-        let isWhole = known[file.key].map { evidence.size >= $0.checkpoint.offset } ?? false
-        if let row = known[file.key], isWhole || evidence.isCompressed {
-            return Input(row: row, size: evidence.size)
-        }
-        var row = FileCheckpoint(
-            pipeline: pipeline.name,
-            path: path,
-            device: file.key.device,
-            inode: file.key.inode
-        )
-        row.job = job
-        row.birthTime = evidence.birthTime
-        row.headHash = evidence.fingerprint.hash
-        row.headLength = evidence.fingerprint.length
-        row.id = try store.register(row)
-        return Input(row: row, size: evidence.size)
-    }
-
-    private func assign(_ input: Input, id: Int) {
+    private func assign(_ input: BackfillInputs.Input, id: Int) {
         let position = TailPosition(
             offset: input.row.checkpoint.offset,
             guardBytes: input.row.checkpoint.guardBytes
@@ -184,13 +127,9 @@ package struct BackfillService {
 
     // MARK: Progress
 
-    private var totalBytes: Int64 {
-        inputs.reduce(0) { $0 + max(0, $1.size - $1.row.checkpoint.offset) }
-    }
-
     private var isDone: Bool {
         let report = fleet.report
-        return report.finishedFiles + report.stoppedFiles == inputs.count
+        return report.finishedFiles + report.stoppedFiles == inputs.all.count
             && report.recordsInFlight == 0 && report.openBatches == 0
     }
 
@@ -199,10 +138,10 @@ package struct BackfillService {
         let ledger = report.ledgers[0]
         let statistics = fleet.engine.statistics
         var snapshot = BackfillProgress.Snapshot()
-        snapshot.acknowledgedBytes = min(report.acknowledgedBytes, totalBytes)
-        snapshot.totalBytes = totalBytes
+        snapshot.acknowledgedBytes = min(report.acknowledgedBytes, inputs.totalBytes)
+        snapshot.totalBytes = inputs.totalBytes
         snapshot.filesDone = report.finishedFiles
-        snapshot.fileCount = inputs.count
+        snapshot.fileCount = inputs.all.count
         snapshot.currentFile = report.currentFile.split(separator: "/").last.map(String.init) ?? ""
         snapshot.recordsSent = ledger.topics.values.reduce(0, +)
         snapshot.recordsDropped = ledger.droppedCount
@@ -215,8 +154,8 @@ package struct BackfillService {
     private func isConfirmed() throws -> Bool {
         guard options.asksFirst, Terminal.standardErrorIsTerminal, Terminal.standardInputIsTerminal
         else { return true }
-        let files = "\(inputs.count) file\(inputs.count == 1 ? "" : "s")"
-        writeToStandardError("\(files), \(Quantity.bytes(totalBytes)) → Kafka — go? [y/N] ")
+        let files = "\(inputs.all.count) file\(inputs.all.count == 1 ? "" : "s")"
+        writeToStandardError("\(files), \(Quantity.bytes(inputs.totalBytes)) → Kafka — go? [y/N] ")
         guard let answer = readLine() else { return false }
         return answer.lowercased().hasPrefix("y")
     }
