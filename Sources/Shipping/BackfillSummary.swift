@@ -4,19 +4,32 @@ package struct BackfillSummary {
     let job: String
     let ledger: Ledger
     let seconds: Int64
+    /// How many files an earlier run of the job had shipped, when it had shipped all of them.
+    let finishedBefore: Int?
 
-    package init(pipeline: String, job: String, ledger: Ledger, seconds: Int64) {
+    package init(
+        pipeline: String,
+        job: String,
+        ledger: Ledger,
+        seconds: Int64,
+        finishedBefore: Int? = nil
+    ) {
         self.pipeline = pipeline
         self.job = job
         self.ledger = ledger
         self.seconds = seconds
+        self.finishedBefore = finishedBefore
     }
+
+    /// Whether there was nothing to do, as opposed to nothing to find.
+    private var isRepeat: Bool { finishedBefore != nil && ledger.read == 0 }
 
     package func isWithin(_ allowance: ErrorAllowance) -> Bool {
         allowance.accepts(failed: ledger.failedCount, of: ledger.read)
     }
 
     package func text(interrupted: Bool) -> String {
+        if let finishedBefore, isRepeat { return repeatText(files: finishedBefore) }
         let outcome = interrupted ? "stopped after" : "done in"
         var lines = [
             "\(outcome) \(Quantity.clock(seconds: seconds)) · "
@@ -35,6 +48,13 @@ package struct BackfillSummary {
             lines.append("  topics    " + counts.joined(separator: " · "))
         }
         return lines.map { $0.printable + "\n" }.joined()
+    }
+
+    private func repeatText(files: Int) -> String {
+        let them = files == 1 ? "its file is" : "all its \(files) files are"
+        return
+            "job \"\(job.printable)\" was finished before: \(them) shipped, nothing was left to do\n"
+            + "  to ship again: --restart, or another name with --job\n"
     }
 
     private var balance: String {
@@ -64,6 +84,7 @@ package struct BackfillSummary {
             "\"skipped\":\(ledger.failed(.skipped))",
             "\"stopped\":\(ledger.failed(.stopped))",
             "\"topics\":\(topics)",
+            "\"finished_before\":\(isRepeat)",
         ]
         return "{" + fields.joined(separator: ",") + "}\n"
     }

@@ -150,6 +150,43 @@ struct LedgerTests {
     }
 }
 
+struct BackfillSummaryTests {
+    private func summary(_ ledger: Ledger, finishedBefore: Int? = nil) -> BackfillSummary {
+        BackfillSummary(
+            pipeline: "p",
+            job: "october",
+            ledger: ledger,
+            seconds: 1,
+            finishedBefore: finishedBefore
+        )
+    }
+
+    @Test func `a job that was finished before says so, and how to run it anew`() {
+        let summary = summary(Ledger(), finishedBefore: 3)
+        #expect(
+            summary.text(interrupted: false) == """
+                job "october" was finished before: all its 3 files are shipped, nothing was left to do
+                  to ship again: --restart, or another name with --job
+
+                """
+        )
+        #expect(summary.json.contains(#""finished_before":true"#))
+    }
+
+    @Test func `what a finished job has found after all is counted`() {
+        var ledger = Ledger()
+        ledger.read = 1
+        ledger.sent = 1
+        let text = summary(ledger, finishedBefore: 1).text(interrupted: false)
+        #expect(text == "done in 0:01 · 1 records read = 1 sent\n")
+    }
+
+    @Test func `an empty file that is read for the first time is no repeat`() {
+        let text = summary(Ledger()).text(interrupted: false)
+        #expect(text == "done in 0:01 · 0 records read = 0 sent\n")
+    }
+}
+
 struct LogLineTests {
     @Test func `a log line is valid JSON whatever stands in it`() {
         let line = LogLine(

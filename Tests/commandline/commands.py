@@ -200,8 +200,11 @@ def backfill(checks, folder, bootstrap):
     )
     result = kit.forktail(*arguments, "--max-errors", "1")
     checks.that(
-        "backfill: a job that is done sends nothing again",
-        result.returncode == 0 and count(bootstrap) == 3,
+        "backfill: a job that is done sends nothing again, and says that it is done",
+        result.returncode == 0
+        and count(bootstrap) == 3
+        and 'job "one" was finished before' in result.stderr
+        and "--restart" in result.stderr,
         f"{result.returncode} {count(bootstrap)} {result.stderr[-400:]}",
     )
     result = kit.forktail(*arguments, "--max-errors", "1", "--restart")

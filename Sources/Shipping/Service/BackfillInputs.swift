@@ -8,6 +8,8 @@ struct BackfillInputs {
         let row: FileCheckpoint
         /// Bytes on disk.
         let size: Int64
+        /// Whether nothing has come since the job was done with it.
+        let isFinished: Bool
     }
 
     /// A file that was named, as it is now.
@@ -17,6 +19,12 @@ struct BackfillInputs {
         let evidence: FileEvidence
         /// What the job knows of it.
         let row: FileCheckpoint?
+
+        /// What is in a compressed file is only known when it is read, but a finished one is whole.
+        var isFinished: Bool {
+            guard let row, row.state == .finished else { return false }
+            return evidence.isCompressed || evidence.size == row.checkpoint.offset
+        }
     }
 
     let all: [Input]
@@ -46,7 +54,11 @@ struct BackfillInputs {
                 var row = candidate.row ?? Self.draft(candidate, pipeline, job)
                 row.path = candidate.path
                 if candidate.row == nil { row.id = try store.register(row) }
-                return Input(row: row, size: candidate.evidence.size)
+                return Input(
+                    row: row,
+                    size: candidate.evidence.size,
+                    isFinished: candidate.isFinished
+                )
             }
         } catch let error as CheckpointError {
             throw ServiceError(.cannotCreate, error.message)
@@ -57,6 +69,9 @@ struct BackfillInputs {
     var totalBytes: Int64 {
         all.reduce(0) { $0 + max(0, $1.size - $1.row.checkpoint.offset) }
     }
+
+    /// Whether an earlier run has shipped all of them.
+    var areFinished: Bool { all.allSatisfy(\.isFinished) }
 
     // MARK: Looking
 

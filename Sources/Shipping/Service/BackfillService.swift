@@ -175,7 +175,8 @@ package struct BackfillService {
             pipeline: pipeline.name,
             job: job,
             ledger: report.ledgers[0],
-            seconds: Int64((ContinuousClock.now - startTime) / .seconds(1))
+            seconds: Int64((ContinuousClock.now - startTime) / .seconds(1)),
+            finishedBefore: inputs.areFinished ? inputs.all.count : nil
         )
         if options.summaryAsJSON {
             try writeToStandardOutput(summary.json)
