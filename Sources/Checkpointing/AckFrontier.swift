@@ -26,6 +26,10 @@ package struct AckFrontier: Sendable {
         /// Nil while the chunk is still being processed.
         var end: Checkpoint?
         var owed: Int
+        /// Lines of the file that the records were made of.
+        var lines = 0
+
+        var outstandingLines: Int { min(lines, max(0, owed)) }
     }
 
     private var chunks: [Chunk] = []
@@ -35,6 +39,9 @@ package struct AckFrontier: Sendable {
 
     /// Records that chunks owe and nobody has settled yet.
     package private(set) var outstanding = 0
+
+    /// Lines of which not every record is settled; exact where each became one record.
+    package private(set) var outstandingLines = 0
 
     package init() {}
 
@@ -59,11 +66,15 @@ package struct AckFrontier: Sendable {
     /// Tells where a chunk begun before ends, and how many records it owes in all.
     ///
     /// Receipts may have come already; they count.
-    package mutating func finish(_ id: ChunkID, end: Checkpoint, owed: Int) {
+    ///
+    /// - Parameter lines: how many lines the records were made of.
+    package mutating func finish(_ id: ChunkID, end: Checkpoint, owed: Int, lines: Int = 0) {
         precondition(owed >= 0, "a chunk cannot owe \(owed) records")
         guard let index = index(of: id) else { return }
         precondition(chunks[index].end == nil, "chunk \(id.rawValue) was finished twice")
+        chunks[index].lines = lines
         chunks[index].owed += owed
+        outstandingLines += chunks[index].outstandingLines
         precondition(chunks[index].owed >= 0, "chunk \(id.rawValue) was settled beyond its debt")
         chunks[index].end = end
         outstanding += owed
@@ -75,8 +86,7 @@ package struct AckFrontier: Sendable {
     package mutating func settle(_ id: ChunkID, count: Int) {
         precondition(count >= 0, "a receipt cannot be for \(count) records")
         guard count > 0, let index = index(of: id) else { return }
-        chunks[index].owed -= count
-        outstanding -= count
+        change(index, by: -count)
         let isOpen = chunks[index].end == nil
         precondition(
             isOpen || chunks[index].owed >= 0,
@@ -88,8 +98,14 @@ package struct AckFrontier: Sendable {
     package mutating func owe(_ id: ChunkID, count: Int) {
         precondition(count >= 0, "a chunk cannot owe \(count) records more")
         guard let index = index(of: id) else { return }
+        change(index, by: count)
+    }
+
+    private mutating func change(_ index: Int, by count: Int) {
+        outstandingLines -= chunks[index].outstandingLines
         chunks[index].owed += count
         outstanding += count
+        outstandingLines += chunks[index].outstandingLines
     }
 
     /// The furthest checkpoint reached without a gap, if it moved since last asked.
@@ -111,6 +127,7 @@ package struct AckFrontier: Sendable {
         chunks.removeAll(keepingCapacity: true)
         head = 0
         outstanding = 0
+        outstandingLines = 0
     }
 
     private func index(of id: ChunkID) -> Int? {

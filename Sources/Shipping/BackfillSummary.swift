@@ -59,11 +59,12 @@ package struct BackfillSummary {
 
     private var balance: String {
         let parts: [(Int64, String)] = [
-            (ledger.sent, "sent"),
+            (ledger.acknowledgedSent, "sent"),
             (ledger.droppedCount, "dropped"),
-            (ledger.failed(.deadLettered), "dead-lettered"),
+            (ledger.acknowledgedDeadLetters, "dead-lettered"),
             (ledger.failed(.skipped), "skipped"),
             (ledger.failed(.stopped), "stopped"),
+            (ledger.unacknowledged, "unacknowledged"),
         ]
         let shown = parts.filter { $0.0 > 0 || $0.1 == "sent" }
         return shown.map { "\(Quantity.grouped($0.0)) \($0.1)" }.joined(separator: " + ")
@@ -78,11 +79,12 @@ package struct BackfillSummary {
             "\"job\":\(LogLine.quoted(job))",
             "\"seconds\":\(seconds)",
             "\"read\":\(ledger.read)",
-            "\"sent\":\(ledger.sent)",
+            "\"sent\":\(ledger.acknowledgedSent)",
             "\"dropped\":\(dropped)",
-            "\"dead_lettered\":\(ledger.failed(.deadLettered))",
+            "\"dead_lettered\":\(ledger.acknowledgedDeadLetters)",
             "\"skipped\":\(ledger.failed(.skipped))",
             "\"stopped\":\(ledger.failed(.stopped))",
+            "\"unacknowledged\":\(ledger.unacknowledged)",
             "\"topics\":\(topics)",
             "\"finished_before\":\(isRepeat)",
         ]

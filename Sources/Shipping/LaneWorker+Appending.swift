@@ -12,6 +12,8 @@ struct Turn {
     let now: ContinuousClock.Instant
     /// Records appended so far.
     var owed = 0
+    /// Lines that they were made of.
+    var lines = 0
 }
 
 /// What became of a record on its way into a batch.

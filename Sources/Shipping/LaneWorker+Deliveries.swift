@@ -52,8 +52,16 @@ extension LaneWorker {
         count: Int,
         now: ContinuousClock.Instant
     ) {
-        source.frontier.settle(chunk, count: count)
+        changeFrontier(of: source) { $0.settle(chunk, count: count) }
         advance(source, now: now)
+    }
+
+    /// Changes what a file owes, and the books with it.
+    func changeFrontier(of source: LaneSource, _ change: (inout AckFrontier) -> Void) {
+        let before = source.frontier.outstandingLines
+        change(&source.frontier)
+        let added = Int64(source.frontier.outstandingLines - before)
+        report.ledgers[source.pipelineIndex].unacknowledged += added
     }
 
     private func refuse(_ batch: ProducerBatch, _ error: KafkaProducerError) {
@@ -105,6 +113,12 @@ extension LaneWorker {
         }
     }
 
+    /// What was refused was read once only, and not sent.
+    private func takeBackSent(_ source: LaneSource) {
+        report.ledgers[source.pipelineIndex].read -= 1
+        report.ledgers[source.pipelineIndex].sent -= 1
+    }
+
     private func close(
         _ refusal: Refusal,
         _ source: LaneSource,
@@ -131,14 +145,18 @@ extension LaneWorker {
         var turn = Turn(owner: refusal.owner, readTime: position.readTime, now: now)
         for record in staged {
             switch appendDeadLetter(record, offset: refusal.offset, limit: limit ?? .max, &turn) {
-            case .appended: source.frontier.owe(chunk, count: 1)
+            case .appended: changeFrontier(of: source) { $0.owe(chunk, count: 1) }
             case .waits: return false
             case .refused(let message):
                 stop(source, because: "its dead letter: \(message)", at: refusal.offset)
                 return true
             }
         }
-        note(fate, source, at: position)
+        // A dead letter that was refused for its length stands in the books as one already.
+        if limit == nil {
+            takeBackSent(source)
+            note(fate, source, at: position)
+        }
         settle(source, chunk, count: 1, now: now)
         return true
     }

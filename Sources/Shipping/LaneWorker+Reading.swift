@@ -174,7 +174,7 @@ extension LaneWorker {
             framerState: framer.state.rawValue,
             guardBytes: chunk.guardBytes(before: outcome.consumed, of: window)
         )
-        source.frontier.finish(id, end: end, owed: turn.owed)
+        changeFrontier(of: source) { $0.finish(id, end: end, owed: turn.owed, lines: turn.lines) }
         if outcome.consumed > 0 { source.passed(end, now: now) }
         advance(source, now: now)
         return outcome
@@ -238,6 +238,7 @@ extension LaneWorker {
             }
             source.sendsDone = 0
         }
+        if fate.makesRecords { turn.lines += 1 }
         note(fate, source, at: position)
         return nil
     }
@@ -281,5 +282,16 @@ extension LaneWorker {
             }
         }
         return nil
+    }
+}
+
+extension Fate {
+    /// Whether Kafka has to acknowledge something of the line.
+    fileprivate var makesRecords: Bool {
+        switch self {
+        case .sent(let count): count > 0
+        case .deadLettered: true
+        case .dropped, .consumed, .skipped, .stopped: false
+        }
     }
 }

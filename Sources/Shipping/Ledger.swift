@@ -3,6 +3,8 @@ package struct Ledger: Sendable, Equatable {
     package var read: Int64 = 0
     /// Input records that became records for Kafka; they count when read, not when acknowledged.
     package var sent: Int64 = 0
+    /// Input records, sent or dead-lettered, of which Kafka has not acknowledged everything.
+    package var unacknowledged: Int64 = 0
     package var dropped: [String: Int64] = [:]
     package var failures: [Failure: Int64] = [:]
     /// Kafka records acknowledged, by topic.
@@ -34,6 +36,19 @@ package struct Ledger: Sendable, Equatable {
         failures.reduce(0) { $1.key.fate == fate ? $0 + $1.value : $0 }
     }
 
+    /// Input records that were sent, and Kafka has them.
+    package var acknowledgedSent: Int64 { max(0, sent - unacknowledged) }
+
+    /// Input records whose dead letters Kafka has: what is on its way is taken for sent first.
+    package var acknowledgedDeadLetters: Int64 {
+        failed(.deadLettered) - max(0, unacknowledged - sent)
+    }
+
+    /// Input records that failed and are dealt with.
+    package var acknowledgedFailures: Int64 {
+        failedCount - failed(.deadLettered) + acknowledgedDeadLetters
+    }
+
     package var linesCut: Int64 { files[.linesCut] ?? 0 }
 
     package var linesSkipped: Int64 { files[.linesSkipped] ?? 0 }
@@ -44,6 +59,7 @@ package struct Ledger: Sendable, Equatable {
     package mutating func add(_ other: Ledger) {
         read += other.read
         sent += other.sent
+        unacknowledged += other.unacknowledged
         files.merge(other.files, uniquingKeysWith: +)
         dropped.merge(other.dropped, uniquingKeysWith: +)
         failures.merge(other.failures, uniquingKeysWith: +)

@@ -85,7 +85,12 @@ struct Backfill: ParsableCommand {
                     connectTimeout: connectTimeout.duration,
                     summaryAsJSON: json,
                     asksFirst: !yes,
-                    color: common.color.isOn
+                    color: common.color.isOn,
+                    resume: ResumeCommand(
+                        arguments: CommandLine.arguments,
+                        job: job,
+                        stateDirectory: state.stateDir == nil ? state.directory : nil
+                    )
                 ),
                 logger: common.makeLogger()
             )

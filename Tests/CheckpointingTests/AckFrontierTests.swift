@@ -22,6 +22,23 @@ struct AckFrontierTests {
         #expect(frontier.advance() == Checkpoint(offset: 7, line: 1, guardBytes: [1]))
     }
 
+    @Test func `the lines of a chunk are outstanding as far as its records are`() {
+        var frontier = AckFrontier()
+        let single = frontier.begin()
+        frontier.settle(single, count: 1)
+        frontier.finish(single, end: Checkpoint(offset: 10), owed: 3, lines: 3)
+        #expect(frontier.outstandingLines == 2)
+        let double = frontier.begin()
+        frontier.finish(double, end: Checkpoint(offset: 20), owed: 4, lines: 2)
+        #expect(frontier.outstandingLines == 4)
+        frontier.settle(double, count: 3)
+        frontier.owe(double, count: 1)
+        #expect(frontier.outstandingLines == 4)
+        frontier.settle(double, count: 2)
+        frontier.settle(single, count: 2)
+        #expect(frontier.outstandingLines == 0)
+    }
+
     @Test func `a receipt may come before its chunk is finished`() {
         var frontier = AckFrontier()
         let chunk = frontier.begin()

@@ -181,6 +181,25 @@ struct BackfillSummaryTests {
         #expect(text == "done in 0:01 · 1 records read = 1 sent\n")
     }
 
+    @Test func `what Kafka has not acknowledged is not counted as sent`() {
+        var ledger = Ledger()
+        ledger.read = 12
+        ledger.sent = 8
+        ledger.dropped = ["noise": 1]
+        ledger.failures = [.init(kind: "parse", fate: .deadLettered, summary: "x"): 3]
+        ledger.unacknowledged = 5
+        #expect(
+            summary(ledger).text(interrupted: true).hasPrefix(
+                "stopped after 0:01 · 12 records read = "
+                    + "3 sent + 1 dropped + 3 dead-lettered + 5 unacknowledged\n"
+            )
+        )
+        ledger.unacknowledged = 10
+        #expect(ledger.acknowledgedSent == 0)
+        #expect(ledger.acknowledgedDeadLetters == 1)
+        #expect(ledger.acknowledgedFailures == 1)
+    }
+
     @Test func `an empty file that is read for the first time is no repeat`() {
         let text = summary(Ledger()).text(interrupted: false)
         #expect(text == "done in 0:01 · 0 records read = 0 sent\n")

@@ -16,6 +16,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 import kit
+from fault_proxy import PRODUCE, FaultProxy
 
 GOOD = """
 from "numbers*.csv"
@@ -419,6 +420,56 @@ def backfill_goes_on(checks, folder, bootstrap):
     )
 
 
+def backfill_that_is_cut_off(checks, folder, bootstrap):
+    """Two Ctrl-C while Kafka does not answer: the books balance, and the command that is shown goes on."""
+    own = folder / "cut off"
+    own.mkdir()
+    pipeline = GOOD.replace('"numbers"', '"cut"').replace('"numbers.dead"', '"cut.dead"')
+    (own / "cut.pipeline").write_text(pipeline)
+    lines = 50_000
+    text = "".join(f"{n},{('new', 'old')[n % 10 == 0]}\n" for n in range(lines))
+    (own / "a b.csv").write_text("id,state\n" + text)
+    with FaultProxy(bootstrap) as proxy:
+        process = subprocess.Popen(
+            [
+                *(str(kit.FORKTAIL), "backfill", own / "cut.pipeline", own / "a b.csv", "--json"),
+                *("-b", proxy.bootstrap, "--state-dir", own / "state", "--yes", "--progress", "none"),
+                *("-X", "batch.size=2000", "-X", "max.request.size=3000", "-X", "linger.ms=0"),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        kit.wait_until(lambda: proxy.requests[PRODUCE] > 20, 10)
+        proxy.hold()
+        time.sleep(0.5)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        output, errors = process.communicate(timeout=30)
+        proxy.release()
+        checks.equal("backfill: Ctrl-C twice ends it with 130", process.returncode, 130)
+        books = json.loads(output)
+        there = sum(1 for _ in kit.read(bootstrap, ["cut"]))
+        checks.that(
+            "backfill: what was not acknowledged is not counted as sent",
+            books["read"] == books["sent"] + books["dropped"].get("old", 0) + books["unacknowledged"]
+            and 0 < books["sent"] == books["topics"]["cut"] <= there
+            and books["unacknowledged"] > 0,
+            f"{books}, {there} in Kafka",
+        )
+        command = errors.splitlines()[-1].strip()
+        result = subprocess.run(
+            ["sh", "-c", command], capture_output=True, text=True, timeout=120
+        )
+    seen = {message.key() for message in kit.read(bootstrap, ["cut"])}
+    checks.that(
+        "backfill: the command that is shown goes on to the end",
+        result.returncode == 0 and len(seen) == lines * 9 // 10,
+        f"{command}: {result.returncode} {len(seen)} {result.stderr[-400:]}",
+    )
+
+
 def the_rest(checks, folder):
     result = kit.forktail("version")
     checks.that("version", re.fullmatch(r"forktail \d+\.\d+\.\d+\S*\n", result.stdout), result.stdout)
@@ -468,7 +519,12 @@ def main():
             with checks.group(body.__name__):
                 body(checks, folder)
         with kit.broker("forktail") as bootstrap:
-            for body in (backfill, backfill_reads_a_file_once, backfill_goes_on):
+            for body in (
+                backfill,
+                backfill_reads_a_file_once,
+                backfill_goes_on,
+                backfill_that_is_cut_off,
+            ):
                 with checks.group(body.__name__):
                     body(checks, folder, bootstrap)
     checks.finish()

@@ -16,6 +16,7 @@ package struct BackfillService {
         package var summaryAsJSON: Bool
         package var asksFirst: Bool
         package var color: Bool
+        package var resume: ResumeCommand
 
         package init(
             job: String?,
@@ -25,7 +26,8 @@ package struct BackfillService {
             connectTimeout: Duration,
             summaryAsJSON: Bool,
             asksFirst: Bool,
-            color: Bool
+            color: Bool,
+            resume: ResumeCommand
         ) {
             self.job = job
             self.restarts = restarts
@@ -35,6 +37,7 @@ package struct BackfillService {
             self.summaryAsJSON = summaryAsJSON
             self.asksFirst = asksFirst
             self.color = color
+            self.resume = resume
         }
     }
 
@@ -161,10 +164,7 @@ package struct BackfillService {
     }
 
     private func announceStop() {
-        writeToStandardError(
-            "stopping after in-flight records… (Ctrl-C again to quit now; resume with:"
-                + " forktail backfill \(pipeline.path) --job \(job))\n"
-        )
+        writeToStandardError("stopping after in-flight records… (Ctrl-C again to quit now)\n")
     }
 
     // MARK: The end
@@ -178,11 +178,13 @@ package struct BackfillService {
             seconds: Int64((ContinuousClock.now - startTime) / .seconds(1)),
             finishedBefore: inputs.areFinished ? inputs.all.count : nil
         )
-        if options.summaryAsJSON {
-            try writeToStandardOutput(summary.json)
-        } else {
-            writeToStandardError(summary.text(interrupted: interrupted))
+        if !options.summaryAsJSON {
+            writeToStandardError(summary.text(interrupted: interrupted || drained != .success))
         }
+        if interrupted || drained != .success {
+            writeToStandardError("go on with:\n  \(options.resume.text(job: job))\n")
+        }
+        if options.summaryAsJSON { try writeToStandardOutput(summary.json) }
         if drained != .success { return drained }
         if interrupted { return .temporary }
         if report.stoppedFiles > 0 || !summary.isWithin(options.maxErrors) { return .dataError }

@@ -87,8 +87,9 @@ struct Fleet: Sendable {
             let own = files.filter { $0.pipeline == pipeline.name }
             var metadata: Logger.Metadata = [
                 "event": "pipeline.books", "pipeline": "\(pipeline.name)",
-                "read": "\(ledger.read)", "sent": "\(ledger.sent)",
-                "dropped": "\(ledger.droppedCount)", "failed": "\(ledger.failedCount)",
+                "read": "\(ledger.read)", "sent": "\(ledger.acknowledgedSent)",
+                "dropped": "\(ledger.droppedCount)", "failed": "\(ledger.acknowledgedFailures)",
+                "unacknowledged": "\(ledger.unacknowledged)",
                 "acknowledged": "\(ledger.topics.values.reduce(0, +))",
                 "bytes_acked": "\(report.acknowledgedBytes)",
                 "lag_bytes": "\(own.reduce(0) { $0 + $1.lag })",
