@@ -19,13 +19,13 @@ package struct PipelineTests {
         self.filter = filter
     }
 
+    /// - Throws: `ServiceError` (64) when the filter leaves no test of those that there are.
     package func run() throws -> Report {
+        try refuseEmptyFilter()
         var report = Report()
         for pipeline in pipelines {
             let runner = PipelineTestRunner(program: pipeline.program)
-            let results = runner.run(where: { name in filter.map { name.contains($0) } ?? true }) {
-                bytes,
-                matches in
+            let results = runner.run(where: isWanted) { bytes, matches in
                 pipeline.events(in: bytes, matches: matches).map {
                     PipelineTestRunner.Event(range: $0.range, line: $0.line)
                 }
@@ -42,6 +42,25 @@ package struct PipelineTests {
         }
         report.text += "\(report.passed) passed, \(report.failed) failed\n"
         return report
+    }
+
+    private func isWanted(_ name: String) -> Bool {
+        filter.map { name.contains($0) } ?? true
+    }
+
+    private func refuseEmptyFilter() throws {
+        guard let filter else { return }
+        let names = pipelines.flatMap { pipeline in
+            pipeline.plan.tests.map { (pipeline: pipeline.name, name: $0.name) }
+        }
+        if names.contains(where: { isWanted($0.name) }) { return }
+        let list = names.map { "\n  " + "\($0.pipeline): \($0.name)".printable }.joined()
+        throw ServiceError(
+            .usage,
+            "--filter \"\(filter)\" matches none of the \(names.count) tests"
+                + (names.isEmpty ? "" : ":"),
+            details: list
+        )
     }
 
     private func indented(_ text: String) -> String {

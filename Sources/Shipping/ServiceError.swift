@@ -22,6 +22,8 @@ package enum ExitStatus: Int32, Sendable {
     case success = 0
     /// A test block failed.
     case testsFailed = 1
+    /// The command line asks for what there is not.
+    case usage = 64
     /// More records failed than the caller allows.
     case dataError = 65
     /// An input file cannot be opened.

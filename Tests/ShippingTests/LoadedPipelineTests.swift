@@ -40,6 +40,31 @@ struct LoadedPipelineTests {
         #expect(found == events)
     }
 
+    @Test func `a filter that leaves no test is refused, with the names there are`() throws {
+        let text = """
+            from "*.log"
+            parse text
+            send { topic = "t"  value = @raw }
+            on error stop
+            test "a line is sent" { input 'x' expect { topic = "t" } }
+            test "two lines are sent" { input 'x' expect { topic = "t" } }
+            """
+        let source = SourceText(path: "a.pipeline", text: text)
+        let pipeline = try LoadedPipeline(plan: #require(PipelineCompiler.compile(source).0))
+        #expect(try PipelineTests(pipelines: [pipeline], filter: "two").run().passed == 1)
+        let error = #expect(throws: ServiceError.self) {
+            try PipelineTests(pipelines: [pipeline], filter: "three").run()
+        }
+        #expect(error?.exitCode == .usage)
+        #expect(
+            error?.description == """
+                --filter "three" matches none of the 2 tests:
+                  a: a line is sent
+                  a: two lines are sent
+                """
+        )
+    }
+
     private func plan(_ setting: String) throws -> Plan {
         let text = """
             from "*.log" {
