@@ -122,12 +122,17 @@ package struct LoadedPipeline: Sendable {
         return GlobExpansion.files(matching: set.patterns, excluding: set.exclude, on: LinuxDisk())
     }
 
+    /// Where `from` looks.
+    var globPaths: [String] { plan.input.globs.map(path(of:)) }
+
     /// A relative glob is relative to the pipeline file.
+    private func path(of glob: Input.Glob) -> String {
+        glob.pattern.hasPrefix("/") ? glob.pattern : folder + glob.pattern
+    }
+
     private func pattern(_ glob: Input.Glob) throws -> GlobPattern {
         do {
-            return try GlobPattern(
-                glob.pattern.hasPrefix("/") ? glob.pattern : folder + glob.pattern
-            )
+            return try GlobPattern(path(of: glob))
         } catch {
             throw ServiceError(.configuration, "\(path): \"\(glob.pattern)\": \(error)")
         }

@@ -105,7 +105,10 @@ struct WatcherWorker {
         register(events)
         for event in events { handle(event) }
         noteOverflows()
-        if isFirst { notePassedAway() }
+        if isFirst {
+            noteEmptySets(events)
+            notePassedAway()
+        }
         sweepIfDue(now)
     }
 
@@ -410,6 +413,29 @@ struct WatcherWorker {
     }
 
     // MARK: Housekeeping
+
+    /// Says which pipelines have nothing to read, lest a misspelt glob wait for ever unnoticed.
+    private func noteEmptySets(_ first: [WatchEvent]) {
+        var found: Set<Int> = []
+        for event in first {
+            switch event {
+            case .found(let set, _): found.insert(set)
+            // It may belong to any set, and was said.
+            case .problem(.unreadable): return
+            default: break
+            }
+        }
+        for (set, pipeline) in surroundings.pipelines.enumerated() where !found.contains(set) {
+            logger.notice(
+                endsAtEndOfFile
+                    ? "no file matches" : "no file matches yet; it is read when there is one",
+                metadata: [
+                    "event": "watch.no_file", "pipeline": "\(pipeline.name)",
+                    "from": "\(pipeline.globPaths.joined(separator: ", "))",
+                ]
+            )
+        }
+    }
 
     private mutating func noteOverflows() {
         let count = watcher.overflows - overflows

@@ -314,6 +314,28 @@ def an_unreadable_file_is_named_and_retried(checks, folder):
             kit.FORKTAIL = real
 
 
+def a_glob_that_matches_nothing_is_said(checks, folder):
+    with kit.broker("forktail") as bootstrap:
+        setup = Setup(folder, bootstrap)
+        with setup.service() as service:
+            said = lambda: [line for line in service.log.splitlines() if "watch.no_file" in line]
+            kit.wait_until(said, 10)
+            checks.that(
+                "a glob that matches no file is said, with where it looks",
+                said() and json.loads(said()[0])["from"] == str(setup.logs / "*.log"),
+                service.log,
+            )
+            setup.append("a.log", range(10))
+            checks.that("and a file that comes is read", setup.wait_for(10), service.log[-300:])
+            checks.equal("it ends with 0", service.terminate(), 0)
+            checks.equal("it was said once", len(said()), 1)
+        with setup.service() as service:
+            setup.append("a.log", range(10, 20))
+            setup.wait_for(20)
+            service.terminate()
+            checks.equal("where a file matches, nothing is said", len(said()), 1)
+
+
 def runs_once(checks, folder):
     with kit.broker("forktail") as bootstrap:
         setup = Setup(folder, bootstrap)
@@ -396,6 +418,7 @@ def main():
         require_kafka,
         rotation_and_new_files,
         an_unreadable_file_is_named_and_retried,
+        a_glob_that_matches_nothing_is_said,
         runs_once,
         lines_that_are_too_long,
     ]
