@@ -163,6 +163,8 @@ struct LaneReport: Sendable {
     var openBatches = 0
     var recordsInFlight = 0
     var waitsForMemory = false
+    /// Whether the last try to write checkpoints failed.
+    var hasUnsavedCheckpoints = false
     var currentFile = ""
 }
 
@@ -177,6 +179,7 @@ extension LaneReport {
         openBatches += other.openBatches
         recordsInFlight += other.recordsInFlight
         waitsForMemory = waitsForMemory || other.waitsForMemory
+        hasUnsavedCheckpoints = hasUnsavedCheckpoints || other.hasUnsavedCheckpoints
         if !other.currentFile.isEmpty { currentFile = other.currentFile }
     }
 }

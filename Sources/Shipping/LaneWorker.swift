@@ -177,6 +177,7 @@ final class LaneWorker {
             moved.removeAll(keepingCapacity: true)
             finishedRows.removeAll()
             counts.removeAll()
+            report.hasUnsavedCheckpoints = false
             machine.checkpointsSaved()
         } catch {
             logger.error(
@@ -185,6 +186,7 @@ final class LaneWorker {
                     "event": "checkpoint.failed", "cause": "\(error)",
                 ]
             )
+            report.hasUnsavedCheckpoints = true
             machine.checkpointsFailed(now: now)
         }
     }

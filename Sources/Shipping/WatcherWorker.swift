@@ -58,6 +58,10 @@ struct WatcherWorker {
     private var nextSweep: ContinuousClock.Instant?
     private var overflows: Int64 = 0
     private let watcher: FileWatcher
+    /// Paths that could not be opened or listed when that was last tried.
+    private(set) var unreadablePaths: Set<String> = []
+    /// Paths of files whose checkpoints could not be made when that was last tried.
+    private(set) var unregisteredPaths: Set<String> = []
 
     private var logger: Logger { surroundings.logger }
 
@@ -228,6 +232,7 @@ struct WatcherWorker {
         switch event {
         case .found(let set, var file):
             file.align(to: surroundings.pipelines[set].encodedUnit)
+            unreadablePaths.remove(file.path)
             found(file, in: set)
         case .changed(let key):
             for set in surroundings.pipelines.indices { tell(set, key) { .changed($0) } }
@@ -247,6 +252,7 @@ struct WatcherWorker {
             if let file = files[Claim(set: set, key: key)] { disown(file) }
         case .lost(let set, let known): lost(known, in: set)
         case .problem(let problem):
+            if let path = problem.unreadablePath { unreadablePaths.insert(path) }
             logger.warning("\(problem)", metadata: ["event": "watch.problem"])
         }
     }
@@ -288,6 +294,7 @@ struct WatcherWorker {
             for (index, id) in ids.enumerated() {
                 drafts[index].id = id
                 registered[claims[index]] = drafts[index]
+                unregisteredPaths.remove(drafts[index].path)
             }
         } catch {
             logger.error(
@@ -295,6 +302,7 @@ struct WatcherWorker {
                 metadata: ["event": "checkpoint.failed", "cause": "\(error)"]
             )
             for claim in claims { watcher.forget(set: claim.set, claim.key) }
+            unregisteredPaths.formUnion(drafts.map(\.path))
         }
     }
 
@@ -495,6 +503,16 @@ extension DiscoveredFile {
             position: position,
             file: opened
         )
+    }
+}
+
+extension WatchProblem {
+    /// What could not be read.
+    fileprivate var unreadablePath: String? {
+        switch self {
+        case .unreadable(let path, _), .directoryUnreadable(let path, _): path
+        case .watchesExhausted, .eventsDropped, .linkCycle: nil
+        }
     }
 }
 

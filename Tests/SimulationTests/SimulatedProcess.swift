@@ -183,6 +183,12 @@ final class SimulatedProcess {
         lanes.reduce(into: Ledger()) { sum, lane in sum.add(lane.currentReport().ledgers[0]) }
     }
 
+    /// What the service would end with 73 for.
+    var hasUnsavedCheckpoints: Bool {
+        lanes.contains { $0.currentReport().hasUnsavedCheckpoints }
+    }
+    var unregisteredPaths: Set<String> { watcher.unregisteredPaths }
+
     var openFiles: Int { lanes.reduce(0) { $0 + $1.currentReport().openFiles } }
 }
 

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import signal
 import sys
 import time
@@ -302,6 +303,9 @@ def an_unreadable_file_is_named_and_retried(checks, folder):
         program.chmod(0o755)
         real, kit.FORKTAIL = kit.FORKTAIL, program if os.geteuid() == 0 else kit.FORKTAIL
         try:
+            with setup.service("--once") as service:
+                checks.equal("run --once: the unreadable file ends it with 66", service.wait(20), 66)
+                checks.that("and is named", "secret.log" in incomplete(service.log)["files"])
             with setup.service() as service:
                 checks.that("the other file is shipped", setup.wait_for(10), service.log[-600:])
                 checks.that("the unreadable file is named", "secret.log" in service.log)
@@ -310,6 +314,8 @@ def an_unreadable_file_is_named_and_retried(checks, folder):
                     "and read when it can be", setup.wait_for(20, 30), service.log[-600:]
                 )
                 checks.equal("it ends with 0", service.terminate(), 0)
+            with setup.service("--once") as service:
+                checks.equal("run --once: when all can be read it ends with 0", service.wait(20), 0)
         finally:
             kit.FORKTAIL = real
 
@@ -334,6 +340,42 @@ def a_glob_that_matches_nothing_is_said(checks, folder):
             setup.wait_for(20)
             service.terminate()
             checks.equal("where a file matches, nothing is said", len(said()), 1)
+
+
+def incomplete(log):
+    """What a one-shot says last of files that it did not read."""
+    lines = [json.loads(line) for line in log.splitlines() if "service.incomplete" in line]
+    return lines[-1] if lines else {"files": ""}
+
+
+def a_full_state_directory_ends_a_one_shot(checks, folder):
+    """A limit on the size of files stands for a full disk: it hits the database alone."""
+    with kit.broker("forktail") as bootstrap:
+        setup = Setup(folder, bootstrap)
+        for number in range(2000):
+            setup.append(f"{number}.log", range(1))
+        result = run_with_small_files(setup, 200_000)
+        checks.that(
+            "run --once: files that cannot be registered end it with 73, and are named",
+            result.returncode == 73 and "0.log" in incomplete(result.stderr)["files"],
+            f"{result.returncode} {result.stderr[-600:]}",
+        )
+        checks.equal("and are not read", setup.values(), [])
+        for path in list(setup.logs.iterdir())[:-1]:
+            path.unlink()
+        with setup.service("--once") as service:
+            checks.equal("when there is room again it ends with 0", service.wait(20), 0)
+        checks.equal("and what is there is sent", len(setup.values()), 1)
+
+
+def run_with_small_files(setup, limit):
+    return kit.forktail(
+        *("run", setup.folder / "lines.pipeline", "-b", setup.bootstrap, "--once"),
+        *("--state-dir", setup.state, "--log-format", "json"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        # The signal of the limit stays ignored, as Python does.
+        restore_signals=False,
+    )
 
 
 def runs_once(checks, folder):
@@ -419,6 +461,7 @@ def main():
         rotation_and_new_files,
         an_unreadable_file_is_named_and_retried,
         a_glob_that_matches_nothing_is_said,
+        a_full_state_directory_ends_a_one_shot,
         runs_once,
         lines_that_are_too_long,
     ]

@@ -146,7 +146,8 @@ struct Fleet: Sendable {
         }
         engine.stop()
         try? store.foldLog()
-        return status
+        // What was sent will be sent again: that must not look like a success.
+        return status == .success && report.hasUnsavedCheckpoints ? .cannotCreate : status
     }
 
     private func abort(_ status: inout ExitStatus, _ reason: ExitStatus) {

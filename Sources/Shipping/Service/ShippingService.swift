@@ -89,15 +89,37 @@ package struct ShippingService {
         logger.info("stopping", metadata: ["event": "service.stopping"])
         watcher.stop()
         var status = fleet.drain(timeout: options.drainTimeout, signals: signals)
-        // A one-shot that left a file in the middle has not done what it was asked for.
-        if options.stopsAtEnd, status == .success, fleet.report.stoppedFiles > 0 {
-            status = .dataError
-        }
+        if options.stopsAtEnd, status == .success { status = oneShotStatus() }
         fleet.logReport()
         logger.info(
             "stopped",
             metadata: ["event": "service.stopped", "exit": "\(status.rawValue)"]
         )
         return status
+    }
+
+    /// Whether a one-shot has done what it was asked for, with every file.
+    private func oneShotStatus() -> ExitStatus {
+        let unregistered = watcher.unregisteredPaths
+        let unreadable = watcher.unreadablePaths
+        if !unregistered.isEmpty {
+            noteUnread(unregistered, because: "their checkpoints cannot be kept")
+            return .cannotCreate
+        }
+        if !unreadable.isEmpty {
+            noteUnread(unreadable, because: "they cannot be opened")
+            return .noInput
+        }
+        return fleet.report.stoppedFiles > 0 ? .dataError : .success
+    }
+
+    private func noteUnread(_ paths: Set<String>, because cause: String) {
+        logger.error(
+            "not all files were read",
+            metadata: [
+                "event": "service.incomplete", "cause": "\(cause)", "count": "\(paths.count)",
+                "files": "\(paths.sorted().prefix(10).joined(separator: ", "))",
+            ]
+        )
     }
 }

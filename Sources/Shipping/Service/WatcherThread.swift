@@ -9,6 +9,8 @@ final class WatcherThread: Sendable {
         var isStopping = false
         var isRunning = false
         var assignedFiles: Int?
+        var unreadablePaths: Set<String> = []
+        var unregisteredPaths: Set<String> = []
     }
 
     private let fleet: Fleet
@@ -35,6 +37,12 @@ final class WatcherThread: Sendable {
     /// How many files lanes were given; nil until all that were there at the start are among them.
     var assignedFiles: Int? { state.withLock { $0.assignedFiles } }
 
+    /// Files and directories that are in the globs and cannot be read.
+    var unreadablePaths: Set<String> { state.withLock { $0.unreadablePaths } }
+
+    /// Files that are not read because their checkpoints cannot be kept.
+    var unregisteredPaths: Set<String> { state.withLock { $0.unregisteredPaths } }
+
     /// Stops watching; returns when no further file can be handed out.
     func stop() {
         state.withLock { $0.isStopping = true }
@@ -55,10 +63,18 @@ final class WatcherThread: Sendable {
         )
         while !state.withLock({ $0.isStopping }) {
             worker.advance(now: .now)
-            state.withLock { $0.assignedFiles = worker.isWaiting ? nil : worker.assignedFiles }
+            publish(worker)
             sleep(worker)
         }
         state.withLock { $0.isRunning = false }
+    }
+
+    private func publish(_ worker: WatcherWorker) {
+        state.withLock {
+            $0.assignedFiles = worker.isWaiting ? nil : worker.assignedFiles
+            $0.unreadablePaths = worker.unreadablePaths
+            $0.unregisteredPaths = worker.unregisteredPaths
+        }
     }
 
     private func sleep(_ worker: WatcherWorker) {
