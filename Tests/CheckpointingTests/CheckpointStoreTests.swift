@@ -43,6 +43,18 @@ struct CheckpointStoreTests {
         #expect(try store.allFiles().map(\.path) == ["/a", "/b", "/c"])
     }
 
+    @Test func `a database that was removed, moved away or replaced is not in place`() throws {
+        let store = try CheckpointStore(path: path)
+        #expect(store.isInPlace)
+        directory.move("checkpoints.db", "copy.db")
+        #expect(!store.isInPlace)
+        directory.write("checkpoints.db", "another")
+        #expect(!store.isInPlace)
+        directory.move("copy.db", "checkpoints.db")
+        #expect(store.isInPlace)
+        #expect(try CheckpointStore.open(readOnly: path).isInPlace)
+    }
+
     @Test func `a forgotten file's id is never given again`() throws {
         let store = try CheckpointStore(path: path)
         let first = try store.register(sample(path: "/a"))

@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -348,6 +349,24 @@ def incomplete(log):
     return lines[-1] if lines else {"files": ""}
 
 
+def a_removed_state_directory_ends_the_service(checks, folder):
+    with kit.broker("forktail") as bootstrap:
+        setup = Setup(folder, bootstrap)
+        setup.append("a.log", range(10))
+        with setup.service() as service:
+            setup.wait_for(10)
+            shutil.rmtree(setup.state)
+            checks.equal("a state directory that is removed ends the service with 73", service.wait(10), 73)
+            checks.that("and is named", str(setup.state) in service.log.split("state.removed")[-1])
+        with setup.service() as service:
+            setup.append("a.log", range(10, 20))
+            setup.wait_for(20)
+            # As who restores an older copy.
+            os.rename(setup.state, folder / "old")
+            shutil.copytree(folder / "old", setup.state)
+            checks.equal("so does one that is replaced", service.wait(10), 73)
+
+
 def a_full_state_directory_ends_a_one_shot(checks, folder):
     """A limit on the size of files stands for a full disk: it hits the database alone."""
     with kit.broker("forktail") as bootstrap:
@@ -461,6 +480,7 @@ def main():
         rotation_and_new_files,
         an_unreadable_file_is_named_and_retried,
         a_glob_that_matches_nothing_is_said,
+        a_removed_state_directory_ends_the_service,
         a_full_state_directory_ends_a_one_shot,
         runs_once,
         lines_that_are_too_long,

@@ -18,6 +18,7 @@ package final class CheckpointStore: CheckpointKeeping {
     /// How often this database was opened by an owner; a copied one starts to differ here.
     package let incarnation: Int64
     private let connection: Mutex<SQLiteConnection>
+    private let identity: FileIdentity?
     private let lock: StateDirectoryLock?
 
     /// Opens the database at `path`, or makes it, and becomes the owner of its directory.
@@ -46,6 +47,7 @@ package final class CheckpointStore: CheckpointKeeping {
         try connection.refuseChangedRows()
         self.incarnation = try connection.beginIncarnation()
         self.path = path
+        self.identity = try FileIdentity(of: path)
         self.lock = lock
         self.connection = Mutex(connection)
     }
@@ -61,6 +63,7 @@ package final class CheckpointStore: CheckpointKeeping {
         try CheckpointSchema.current.refuseOther(connection)
         self.incarnation = try connection.incarnation()
         self.path = path
+        self.identity = nil
         self.lock = nil
         self.connection = Mutex(connection)
     }
@@ -68,6 +71,19 @@ package final class CheckpointStore: CheckpointKeeping {
     /// Opens the database for looking only, beside a running owner.
     package static func open(readOnly path: String) throws(CheckpointError) -> CheckpointStore {
         try CheckpointStore(reading: path)
+    }
+
+    /// Whether the database is still under its path, where the next start will look for it.
+    ///
+    /// SQLite goes on in a file that was deleted, and what it writes there is lost with the process.
+    package var isInPlace: Bool {
+        guard let identity else { return true }
+        do {
+            return try FileIdentity(of: path) == identity
+        } catch {
+            // It may be there: that it cannot be looked at says nothing of it.
+            return true
+        }
     }
 
     /// Remembers a file for the first time; the id is durable before the first byte is read.

@@ -80,3 +80,22 @@ func synchronizeDirectory(_ path: String) throws(CheckpointError) {
     defer { Glibc.close(descriptor) }
     guard fsync(descriptor) == 0 else { throw .system(errno, "write", path) }
 }
+
+/// Which file is under a path.
+struct FileIdentity: Equatable {
+    private let device: UInt64
+    private let inode: UInt64
+
+    /// Nil if there is none.
+    ///
+    /// - Throws: when that cannot be told.
+    init?(of path: String) throws(CheckpointError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .system(errno, "look at", path)
+        }
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
+    }
+}

@@ -94,7 +94,9 @@ package struct BackfillService {
             color: options.color
         )
         var interrupted = false
-        while !interrupted, !isDone {
+        var isKept = true
+        while !interrupted, isKept, !isDone {
+            isKept = fleet.keepsCheckpoints()
             switch signals.wait(for: .milliseconds(20)) {
             case .stop:
                 interrupted = true
@@ -103,7 +105,8 @@ package struct BackfillService {
             case .hangUp, nil: display.show(snapshot, now: .now, force: false)
             }
         }
-        let drained = fleet.drain(timeout: .seconds(30), signals: signals)
+        var drained = fleet.drain(timeout: .seconds(30), signals: signals)
+        if drained == .success, !isKept { drained = .cannotCreate }
         display.finish(snapshot, now: .now)
         return try finish(interrupted: interrupted, drained: drained)
     }
@@ -181,7 +184,8 @@ package struct BackfillService {
         if !options.summaryAsJSON {
             writeToStandardError(summary.text(interrupted: interrupted || drained != .success))
         }
-        if interrupted || drained != .success {
+        // Without its checkpoints the job would begin anew.
+        if interrupted || drained != .success, fleet.store.isInPlace {
             writeToStandardError("go on with:\n  \(options.resume.text(job: job))\n")
         }
         if options.summaryAsJSON { try writeToStandardOutput(summary.json) }

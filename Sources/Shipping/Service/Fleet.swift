@@ -104,6 +104,16 @@ struct Fleet: Sendable {
         }
     }
 
+    /// Whether the next start will find the checkpoints; says so if it will not.
+    func keepsCheckpoints() -> Bool {
+        if store.isInPlace { return true }
+        surroundings.logger.error(
+            "the checkpoint database was removed; the next start will read files as new",
+            metadata: ["event": "state.removed", "file": "\(store.path)"]
+        )
+        return false
+    }
+
     // MARK: Starting and stopping
 
     /// Waits until a broker has answered.

@@ -78,6 +78,10 @@ package struct ShippingService {
             case .hangUp: logger.notice("pipelines are not reloaded; restart to take them over")
             case nil: break
             }
+            guard fleet.keepsCheckpoints() else {
+                let status = stop(signals)
+                return status == .success ? .cannotCreate : status
+            }
             if options.stopsAtEnd, let files = watcher.assignedFiles, fleet.isDone(with: files) {
                 return stop(signals)
             }
