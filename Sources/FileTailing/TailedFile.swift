@@ -54,7 +54,7 @@ package final class TailedFile: Sendable {
     /// - Parameter decompresses: whether a gzip or zstd file is read as what is in it.
     /// - Throws: with `isGone` if there is none, or if `expected` is given and another file is
     ///   there now.
-    package init(
+    package convenience init(
         opening path: String,
         on disk: any Disk,
         expecting expected: FileKey? = nil,
@@ -65,6 +65,27 @@ package final class TailedFile: Sendable {
         guard status.kind == .regular, expected == nil || expected == status.key else {
             throw .gone(path)
         }
+        try self.init(file, path: path, status, decompresses: decompresses)
+    }
+
+    /// Reads an open file.
+    ///
+    /// - Parameter path: what it is called; its ending tells of a compression of which there are too
+    ///   few bytes to see.
+    package convenience init(
+        _ file: any DiskFile,
+        path: String,
+        decompresses: Bool
+    ) throws(TailError) {
+        try self.init(file, path: path, try file.status(), decompresses: decompresses)
+    }
+
+    private init(
+        _ file: any DiskFile,
+        path: String,
+        _ status: FileStatus,
+        decompresses: Bool
+    ) throws(TailError) {
         self.key = status.key
         self.path = path
         guard decompresses, status.size > 0 || path.hasSuffix(".gz") || path.hasSuffix(".zst")

@@ -79,13 +79,17 @@ struct WholeEvent {
 
 extension LoadedPipeline {
     /// Frames a whole text as a file that has come to its end.
-    func events(in bytes: UnsafeRawBufferPointer, matches: (UnsafeRawBufferPointer) -> Bool)
-        -> [WholeEvent]
-    {
+    ///
+    /// - Parameter atEnd: false for a text of which the end is missing: its last line is no event.
+    func events(
+        in bytes: UnsafeRawBufferPointer,
+        atEnd: Bool = true,
+        matches: (UnsafeRawBufferPointer) -> Bool
+    ) -> [WholeEvent] {
         var framer = makeFramer()
         framer.begin(chunkAt: 0)
         var events: [WholeEvent] = []
-        while let event = framer.next(in: bytes, atEnd: true, matches: matches) {
+        while let event = framer.next(in: bytes, atEnd: atEnd, matches: matches) {
             events.append(
                 WholeEvent(
                     range: event.range,

@@ -4,6 +4,7 @@
     Tests/commandline/commands.py
 """
 
+import gzip
 import json
 import os
 import pathlib
@@ -213,6 +214,57 @@ def backfill(checks, folder, bootstrap):
         "backfill --restart: sends all again, and says what it did",
         result.returncode == 0 and count(bootstrap) == 6 and "4 records read" in result.stderr,
         f"{result.returncode} {count(bootstrap)} {result.stderr[-400:]}",
+    )
+
+
+def dry_run_reads_as_run_does(checks, folder):
+    own = folder / "inputs"
+    own.mkdir()
+    pipeline = """
+    from "*" { SETTING }
+    parse text { line: string }
+    send { topic = "lines"  value = line }
+    on error stop
+    """
+    lines = ["grün", "日本", "last"]
+    text = "".join(f"{line}\n" for line in lines)
+    plain = text.encode()
+    header = (len(plain) << 3 | 1).to_bytes(3, "little")
+    zstd = b"\x28\xb5\x2f\xfd\x20" + bytes([len(plain)]) + header + plain
+    cases = {
+        "gzip": ("", "a.gz", gzip.compress(plain), lines, [0, 6, 13]),
+        "zstd": ("", "a.zst", zstd, lines, [0, 6, 13]),
+        "gzip with compressed = no": ("compressed = no", "a.gz", b"\x1f\x8b\x08\x00\n", None, [0]),
+        "UTF-16": ('encoding = "UTF-16"', "a.log", text.encode("utf-16"), lines, [2, 12, 18]),
+        "Shift-JIS in gzip": (
+            *('encoding = "Shift_JIS"', "b.gz", gzip.compress("日本\nx\n".encode("shift-jis"))),
+            *(["日本", "x"], [0, 5]),
+        ),
+        "invalid_utf8 = replace": ("invalid_utf8 = replace", "c", b"a\xffb\n", ["a\ufffdb"], [0]),
+    }
+    for label, (setting, name, content, wanted, offsets) in cases.items():
+        (own / "p.pipeline").write_text(pipeline.replace("SETTING", setting))
+        (own / name).write_bytes(content)
+        command = [str(kit.FORKTAIL), "try", str(own / "p.pipeline"), "--format", "json"]
+        results = [
+            subprocess.run([*command, str(own / name)], capture_output=True, timeout=30),
+            subprocess.run([*command, "-"], input=content, capture_output=True, timeout=30),
+        ]
+        rows = [[json.loads(line) for line in result.stdout.splitlines()] for result in results]
+        checks.that(
+            f"try reads {label}, from a file and from standard input",
+            all(result.returncode == 0 for result in results)
+            and all([row["offset"] for row in found] == offsets for found in rows)
+            and all(not wanted or [row["value"] for row in found] == wanted for found in rows),
+            [(result.returncode, result.stdout, result.stderr) for result in results],
+        )
+    (own / "p.pipeline").write_text(pipeline.replace("SETTING", ""))
+    (own / "cut.gz").write_bytes(gzip.compress(plain)[:-12])
+    result = kit.forktail("try", own / "p.pipeline", own / "cut.gz")
+    checks.that(
+        "try on a damaged gzip file ends with 65, and says so",
+        result.returncode == 65 and "cut.gz is damaged: " in result.stderr,
+        f"{result.returncode} {result.stdout} {result.stderr}",
     )
 
 
@@ -509,6 +561,7 @@ def main():
             check,
             test,
             dry_run,
+            dry_run_reads_as_run_does,
             output_that_cannot_be_written,
             names_that_control_a_terminal,
             inputs_that_are_no_files,

@@ -26,32 +26,69 @@ package struct DryRun {
     /// - Throws: `ServiceError`: 66 when the file cannot be read, 74 when the outcomes cannot be
     ///   written.
     package func run(file: String) throws -> Int {
-        let bytes = try input(file)
+        let input = try wholeInput(file)
+        let failures = try input.bytes.withUnsafeBytes { try show($0, of: input, file) }
+        guard let damage = input.damage else { return failures }
+        writeToStandardError(
+            "forktail: \(file.printable) is damaged: \(damage); what is before that was read\n"
+        )
+        return failures + 1
+    }
+
+    /// Prints what becomes of each event.
+    private func show(
+        _ raw: UnsafeRawBufferPointer,
+        of input: WholeInput,
+        _ file: String
+    ) throws -> Int {
         let processor = RecordProcessor(program: pipeline.program)
         let name = file == "-" ? "stdin" : file
         var context = FileContext(path: name, inode: 0, modified: 0, header: nil)
+        let text = ChunkText(pipeline)
+        let end: ReadEnd = input.damage == nil ? .final : .open
+        let bytes = text.text(of: raw, at: 0, head: Array(raw.prefix(4)), end)
+        let events = pipeline.events(in: bytes, atEnd: end == .final) { processor.matchesLine($0) }
         var failures = 0
-        try bytes.withUnsafeBytes { raw in
-            let events = pipeline.events(in: raw) { processor.matchesLine($0) }
-            var shown = 0
-            for event in events where shown < limit {
-                let position = RecordPosition(
-                    line: event.line,
-                    offset: event.offset,
-                    readTime: wallClockMilliseconds()
-                )
-                let content = UnsafeRawBufferPointer(rebasing: raw[event.range])
+        var shown = 0
+        for event in events where shown < limit {
+            let position = RecordPosition(
+                line: event.line,
+                offset: Int64(text.sourceLength(of: event.range.lowerBound)),
+                readTime: wallClockMilliseconds()
+            )
+            let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])
+            // What is staged points into the event.
+            let (outcome, lines) = text.withValidText(of: content) { content, _ in
                 let fate = processor.process(content, in: &context, at: position)
                 let outcome = DryOutcome(fate, processor, pipeline, file: name, position)
-                failures += outcome.isFailure ? 1 : 0
-                for text in outcome.rendered(as: format) {
-                    try writeToStandardOutput(text)
-                    shown += 1
-                }
-                if outcome.isStop { break }
+                return (outcome, outcome.rendered(as: format))
             }
+            failures += outcome.isFailure ? 1 : 0
+            for line in lines {
+                try writeToStandardOutput(line)
+                shown += 1
+            }
+            if outcome.isStop { break }
         }
         return failures
+    }
+
+    private func wholeInput(_ file: String) throws -> WholeInput {
+        let input: WholeInput?
+        do {
+            input = try WholeInput(
+                self.input(file),
+                name: file,
+                decompresses: pipeline.decompresses,
+                limit: Self.longestInput
+            )
+        } catch let error as TailError {
+            throw NamedFile(file).unreadable(error.code)
+        }
+        guard let input else {
+            throw ServiceError(.noInput, "\(file) has over 1 GiB in it; try a part of it")
+        }
+        return input
     }
 
     private func input(_ file: String) throws -> [UInt8] {
