@@ -522,6 +522,51 @@ def backfill_that_is_cut_off(checks, folder, bootstrap):
     )
 
 
+def backfill_of_a_file_that_is_rewritten(checks, folder, bootstrap):
+    own = folder / "rewritten"
+    own.mkdir()
+    pipeline = GOOD.replace('"numbers"', '"again"').replace('"numbers.dead"', '"again.dead"')
+    (own / "again.pipeline").write_text(pipeline)
+    data = own / "a.csv"
+    data.write_text(CSV)
+    command = ("backfill", own / "again.pipeline", data, "--state-dir", own / "state", "--yes")
+    options = ("--max-errors", "9", "--json", "--progress", "none")
+    kit.forktail(*command, "-b", bootstrap, *options)
+    data.write_text("id,state\n" + "".join(f"{n},new\n" for n in range(100, 200)))
+    result = kit.forktail(*command, "-b", bootstrap, *options, timeout=20)
+    checks.that(
+        "backfill: a file that was rewritten since the job read it is read from its start",
+        result.returncode == 0 and json.loads(result.stdout)["sent"] == 100,
+        f"{result.returncode} {result.stdout} {result.stderr[-400:]}",
+    )
+    lines = "".join(f"{n},new\n" for n in range(200_000))
+    data.write_text("id,state\n" + lines)
+    with FaultProxy(bootstrap) as proxy:
+        process = subprocess.Popen(
+            [
+                *map(str, (kit.FORKTAIL, *command, "-b", proxy.bootstrap, *options)),
+                *("--job", "two", "-X", "buffer.memory=300000", "-X", "max.request.size=100000"),
+                *("-X", "batch.size=2000"),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        kit.wait_until(lambda: proxy.requests[PRODUCE] > 5, 10)
+        proxy.hold()
+        data.write_text("id,state\n" + lines.replace("new", "odd"))
+        proxy.release()
+        try:
+            output, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    checks.that(
+        "backfill: a file that is rewritten while it is read ends it with 65, and is named",
+        process.returncode == 65 and str(data) in errors.split("backfill.rewritten")[-1],
+        f"{process.returncode} {output} {errors[-600:]}",
+    )
+
+
 def the_rest(checks, folder):
     result = kit.forktail("version")
     checks.that("version", re.fullmatch(r"forktail \d+\.\d+\.\d+\S*\n", result.stdout), result.stdout)
@@ -577,6 +622,7 @@ def main():
                 backfill_reads_a_file_once,
                 backfill_goes_on,
                 backfill_that_is_cut_off,
+                backfill_of_a_file_that_is_rewritten,
             ):
                 with checks.group(body.__name__):
                     body(checks, folder, bootstrap)

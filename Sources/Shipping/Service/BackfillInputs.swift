@@ -111,12 +111,26 @@ struct BackfillInputs {
         let file = try named.openRegular(decompresses: pipeline.decompresses)
         do {
             let evidence = try file.evidence()
-            let isWhole = known[file.key].map { evidence.size >= $0.checkpoint.offset } ?? false
-            let row = isWhole || evidence.isCompressed ? known[file.key] : nil
+            let row = try known[file.key].flatMap { row throws(TailError) in
+                try isContinued(row, in: file, evidence) ? row : nil
+            }
             return Candidate(path: path, key: file.key, evidence: evidence, row: row)
         } catch {
             throw named.unreadable(error.code)
         }
+    }
+
+    /// Whether what the job has read of a file is in it still; the inode alone does not tell.
+    private static func isContinued(
+        _ row: FileCheckpoint,
+        in file: TailedFile,
+        _ evidence: FileEvidence
+    ) throws(TailError) -> Bool {
+        let head = HeadFingerprint(hash: row.headHash, length: row.headLength)
+        guard head.holds(for: evidence.head) else { return false }
+        // All of a compressed file before the place would have to be decoded for that.
+        if evidence.isCompressed { return true }
+        return try file.guardBytes(before: row.checkpoint.offset) == row.checkpoint.guardBytes
     }
 
     private static func draft(

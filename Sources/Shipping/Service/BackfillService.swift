@@ -97,6 +97,7 @@ package struct BackfillService {
         var isKept = true
         while !interrupted, isKept, !isDone {
             isKept = fleet.keepsCheckpoints()
+            giveUpRewrittenFiles()
             switch signals.wait(for: .milliseconds(20)) {
             case .stop:
                 interrupted = true
@@ -129,6 +130,19 @@ package struct BackfillService {
                 )
             )
         )
+    }
+
+    /// Ends the reading of files whose bytes were replaced under way: nobody looks for them here.
+    private func giveUpRewrittenFiles() {
+        for case .rewritten(let id, _, _) in fleet.surroundings.news.take() {
+            fleet.surroundings.logger.error(
+                "a file was rewritten while it was read; what was not read of it is not sent",
+                metadata: [
+                    "event": "backfill.rewritten", "file": "\(inputs.all[id].row.path)",
+                ]
+            )
+            fleet.lane(of: id).post(.lost(id))
+        }
     }
 
     // MARK: Progress
@@ -191,8 +205,9 @@ package struct BackfillService {
         if options.summaryAsJSON { try writeToStandardOutput(summary.json) }
         if drained != .success { return drained }
         if interrupted { return .temporary }
-        if report.stoppedFiles > 0 || !summary.isWithin(options.maxErrors) { return .dataError }
-        return .success
+        let isRewritten = report.ledgers[0].files[.truncations] ?? 0 > 0
+        let isIncomplete = report.stoppedFiles > 0 || isRewritten
+        return isIncomplete || !summary.isWithin(options.maxErrors) ? .dataError : .success
     }
 
     private static func today() -> String {
