@@ -42,14 +42,14 @@ extension DiscoveryStateMachine {
         let set = candidate.sighting.set
         let original = reading(known, in: set) ?? unread(comparison.key, besides: candidate)
         guard let evidence, let known = original else {
-            return hold(index, comparison.key, isProven: false)
+            return hold(index, comparison.key, provenID: nil)
         }
         guard
             known.position.offset == 0 || guards[known.position.offset] == known.position.guardBytes
         else {
             events.append(.rewritten(set: set, comparison.key))
             rewritten(set, comparison.key, as: known)
-            return hold(index, comparison.key, isProven: false)
+            return hold(index, comparison.key, provenID: nil)
         }
         guard candidate.equalsBeginning(of: evidence, guards) else { return }
         if known.position.offset > 0, copyGuard == known.position.guardBytes {
@@ -57,7 +57,7 @@ extension DiscoveryStateMachine {
             return found(candidate, .copied(known), at: known.position)
         }
         candidates[index].originalOffset = known.position.offset
-        hold(index, comparison.key, isProven: true)
+        hold(index, comparison.key, provenID: known.id)
     }
 
     /// What is known of a file by its reader, unless it was seen in this round that its bytes are
@@ -71,10 +71,10 @@ extension DiscoveryStateMachine {
         sets[candidate.sighting.set].begun[key] ?? olderTwin(of: candidate, key)
     }
 
-    private mutating func hold(_ index: Int, _ original: FileKey, isProven: Bool) {
+    private mutating func hold(_ index: Int, _ original: FileKey, provenID: Int64?) {
         candidates[index].original = original
         // What cannot be compared now may turn out to be read further than any other.
-        if !isProven { candidates[index].originalOffset = .max }
+        if provenID == nil { candidates[index].originalOffset = .max }
         let sighting = candidates[index].sighting
         let size = candidates[index].evidence.size
         guard let now else { return }
@@ -84,7 +84,7 @@ extension DiscoveryStateMachine {
             original: original,
             size: size,
             since: same?.since ?? now,
-            isProven: isProven || same?.isProven == true
+            provenID: provenID ?? same?.provenID
         )
     }
 

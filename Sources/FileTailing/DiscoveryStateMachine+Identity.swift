@@ -42,9 +42,25 @@ extension DiscoveryStateMachine {
         guard let known = others.last(where: { isShorterCopy(candidate, of: $0) }) else {
             return false
         }
+        // What comes yet may show that it is the copy of something else.
+        if isBeingWritten(candidate), !isProven(candidate) {
+            hasUnexamined = true
+            return true
+        }
         let end = TailPosition(offset: candidate.evidence.size, guardBytes: candidate.ending)
         found(candidate, .continued(known), at: end, isShorter: true)
         return true
+    }
+
+    private func isBeingWritten(_ candidate: DiscoveryCandidate) -> Bool {
+        let age = Duration.nanoseconds(wallClock) - .nanoseconds(candidate.evidence.modified)
+        // Clocks differ a little; one that is far ahead says nothing.
+        return (.zero - Self.copyPause..<Self.copyPause).contains(age)
+    }
+
+    private func isProven(_ candidate: DiscoveryCandidate) -> Bool {
+        let held = sets[candidate.sighting.set].held[candidate.evidence.key]
+        return held.map { $0.provenID != nil && $0.size == candidate.evidence.size } ?? false
     }
 
     private func isLoose(_ known: KnownFile, in set: Int) -> Bool {
@@ -65,8 +81,8 @@ extension DiscoveryStateMachine {
     private func isShorterCopy(_ candidate: DiscoveryCandidate, of known: KnownFile) -> Bool {
         let evidence = candidate.evidence
         guard !evidence.isCompressed, evidence.size < known.position.offset else { return false }
-        if let held = sets[candidate.sighting.set].held[evidence.key], held.isProven {
-            if held.original != known.key { return false }
+        if let held = sets[candidate.sighting.set].held[evidence.key], let id = held.provenID {
+            if id != known.id { return false }
             if held.size == evidence.size { return true }
         }
         return known.lastWaypoint(before: evidence.size).map { candidate.holds($0) } ?? false

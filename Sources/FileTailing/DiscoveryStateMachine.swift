@@ -48,6 +48,8 @@ struct DiscoveryStateMachine {
 
     /// How long after its last growth a copy waits for its original to be truncated or removed.
     static let holdTime: Duration = .seconds(3)
+    /// A copy that nobody has written to for so long is whole.
+    static let copyPause: Duration = .milliseconds(300)
     /// How many files a new one is compared with, those of the most similar names.
     static let comparisonLimit = 8
 
@@ -65,8 +67,8 @@ struct DiscoveryStateMachine {
         var original: FileKey
         var size: Int64
         var since: Instant
-        /// Whether it was seen to be the beginning of its original at this size.
-        var isProven: Bool
+        /// The file whose beginning it was seen to be at this size; its inode may be another's now.
+        var provenID: Int64?
     }
 
     /// A rewritten file whose bytes are looked for.

@@ -288,7 +288,13 @@ extension DiscoveryStateMachine {
         knowing: (Int, FileKey) -> KnownFile? = { _, _ in nil }
     ) {
         let sightings = files.map { Sighting(set: 0, key: $0.0, path: $0.1) }
-        sighted(sightings, strays: strays, now: origin + time, knowing: knowing)
+        sighted(
+            sightings,
+            strays: strays,
+            now: origin + time,
+            wallClock: 1_000_000_000 + Int64(time / .nanoseconds(1)),
+            knowing: knowing
+        )
     }
 
     fileprivate mutating func found(
