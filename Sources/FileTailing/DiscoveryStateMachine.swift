@@ -349,7 +349,8 @@ extension DiscoveryStateMachine {
         if !isMatched { match() }
         if let comparison = nextComparison(knowing) { return .compare(comparison) }
         for candidate in exchange(&candidates, with: []) {
-            if !carryOn(candidate) { admit(candidate) }
+            // With a rewrite that this round has found, it may be more than it was opened for.
+            if !carryOn(candidate), !mustLookAgain { admit(candidate) }
         }
         reportVanished()
         return events.isEmpty ? nil : .report(exchange(&events, with: []))

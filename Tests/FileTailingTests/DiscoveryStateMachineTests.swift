@@ -239,6 +239,23 @@ extension DiscoveryStateMachineTests {
         #expect(machine.run([old: text], birthTime: 2) == ["rewritten 10"])
     }
 
+    @Test func `a copy that was opened before its original was seen to be rewritten is known`() {
+        let known = known(old, offset: 12)
+        let third = FileKey(device: 1, inode: 12)
+        let disk = [old: Array("other\n".utf8), new: text, third: Array("another\n".utf8)]
+        var machine = machine()
+        machine.see([(old, "/a")])
+        _ = machine.run([old: text])
+        machine.see([(old, "/a"), (third, "/b"), (new, "/z")]) { _, _ in known }
+        #expect(
+            machine.run(disk, knowing: { _, key in key == old ? known : nil }) == ["rewritten 10"]
+        )
+        machine.see([(old, "/a"), (third, "/b"), (new, "/z")])
+        let events = machine.run(disk)
+        #expect(events.contains("found /z continued from 12"))
+        #expect(!events.contains("found /z new"))
+    }
+
     @Test func `only files of the first round begin at the end`() {
         var machine = DiscoveryStateMachine(
             sets: [WatchSet(patterns: [], start: .end)],
