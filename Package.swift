@@ -22,6 +22,10 @@ func system(_ name: String, pkgConfig: String, package: String) -> Target {
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(
     name: "ServiceLifecycle",
@@ -41,8 +45,10 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -53,9 +59,15 @@ let package = Package(
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
         system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
         system("CPCRE2", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
-        library("KafkaProtocol", ["CPlatform", "CLZ4", "CZstd", "CZlib", nioCore]),
-        library("KafkaDevBroker", ["KafkaProtocol", nioCore, nioPosix, logging]),
-        library("Kafka", ["KafkaProtocol", nioCore, nioPosix, logging, lifecycle]),
+        library("KafkaProtocol", ["CPlatform", "CLZ4", "CZstd", "CZlib", crypto, nioCore]),
+        library("KafkaDevBroker", ["KafkaProtocol", crypto, nioCore, nioPosix, nioSSL, logging]),
+        library(
+            "Kafka",
+            [
+                "KafkaProtocol", crypto, nioCore, nioPosix, nioHTTP, nioTLS, nioSSL, logging,
+                lifecycle,
+            ]
+        ),
         library("Checkpointing", ["CSQLite"]),
         library("FileTailing", ["CPlatform", "CZlib", "CZstd"]),
         library("PipelineLanguage"),
@@ -74,12 +86,12 @@ let package = Package(
         ),
         tests("KafkaProtocolTests", ["KafkaProtocol"]),
         tests("KafkaDevBrokerTests", ["KafkaDevBroker"]),
-        tests("KafkaTests", ["Kafka", "KafkaDevBroker"]),
+        tests("KafkaTests", ["Kafka", "KafkaDevBroker", "KafkaProtocol", crypto, logging]),
         tests("CheckpointingTests", ["Checkpointing"]),
         tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
         tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage"]),
-        tests("ShippingTests", ["Shipping", "PipelineLanguage", logging]),
+        tests("ShippingTests", ["Shipping", "Kafka", "PipelineLanguage", logging]),
         tests(
             "SimulationTests",
             [
