@@ -16,6 +16,8 @@ extension BrokerStateMachine {
         package var maxRequestBytes = 104_857_600
         /// Makes topic ids differ from one broker to the next.
         package var seed: UInt64 = 1
+        /// Nil lets everybody in.
+        package var sasl: SASLConfiguration?
 
         package init(host: String = "127.0.0.1", port: Int32 = 0, defaultPartitions: Int32 = 1) {
             self.host = host

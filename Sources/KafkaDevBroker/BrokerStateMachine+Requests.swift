@@ -8,7 +8,7 @@ extension BrokerStateMachine {
         OffsetCommitRequest.self, OffsetFetchRequest.self, FindCoordinatorRequest.self,
         JoinGroupRequest.self, HeartbeatRequest.self, LeaveGroupRequest.self,
         SyncGroupRequest.self, ApiVersionsRequest.self, CreateTopicsRequest.self,
-        InitProducerIDRequest.self,
+        InitProducerIDRequest.self, SASLHandshakeRequest.self, SASLAuthenticateRequest.self,
     ]
 
     private static let offered: [ApiVersionsResponse.ApiVersion] = Self.requests.map { type in

@@ -32,6 +32,7 @@ package struct BrokerStateMachine {
     struct Connection {
         var waiting = CircularBuffer<ByteBuffer>()
         var isBusy = false
+        var login = Login()
     }
 
     struct DelayedFetch {
@@ -48,8 +49,10 @@ package struct BrokerStateMachine {
     var faults = FaultPlan()
     /// Requests with record batches that were received, good or not.
     package internal(set) var produceRequestCount = 0
+    /// Logins that succeeded.
+    package internal(set) var loginCount = 0
     var delayedFetches: [DelayedFetch] = []
-    private var connections: [ConnectionID: Connection] = [:]
+    var connections: [ConnectionID: Connection] = [:]
     private var actions = CircularBuffer<Action>()
 
     package init(configuration: Configuration) {
@@ -132,6 +135,7 @@ package struct BrokerStateMachine {
             version: header.apiVersion,
             correlationID: header.correlationID
         )
+        guard try !self.serveLogin(header, body, address, now: now) else { return }
         try self.dispatch(header, body, address, now: now)
     }
 }

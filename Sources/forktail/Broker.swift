@@ -12,6 +12,7 @@ struct Broker: ParsableCommand {
 
             Examples:
               forktail broker --port 9092 --partitions 4
+              forktail broker --tls-cert cert.pem --tls-key key.pem --sasl-user alice:secret
             """
     )
 
@@ -24,6 +25,7 @@ struct Broker: ParsableCommand {
     @Option(help: "Partitions of a topic that is made when first mentioned.")
     var partitions = 1
 
+    @OptionGroup var security: BrokerSecurityOptions
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -36,7 +38,14 @@ struct Broker: ParsableCommand {
     func run() throws {
         try ending {
             let signals = try Signals()
-            let broker = BrokerProcess(host: host, port: port, partitions: partitions)
+            var configuration = DevBroker.Configuration(
+                host: host,
+                port: port,
+                defaultPartitions: partitions
+            )
+            configuration.tls = security.tls
+            configuration.sasl = security.sasl
+            let broker = BrokerProcess(configuration)
             let bound = try broker.start()
             try writeToStandardOutput("BOOTSTRAP \(host):\(bound)\n")
             waitForEnd(signals)

@@ -4,9 +4,10 @@ internal import NIOCore
 /// Joins the machine to sockets and the clock, all on one event loop.
 final class BrokerShell {
     var machine: BrokerStateMachine
+    /// Connections that were opened, those that are closed again too.
+    private(set) var connectionCount = 0
     private let loop: any EventLoop
     private var channels: [BrokerStateMachine.ConnectionID: any Channel] = [:]
-    private var nextNumber = 1
     private var timer: Scheduled<Void>?
     private var isRunning = false
 
@@ -16,8 +17,8 @@ final class BrokerShell {
     }
 
     func opened(_ channel: any Channel) -> BrokerStateMachine.ConnectionID {
-        let id = BrokerStateMachine.ConnectionID(number: self.nextNumber)
-        self.nextNumber += 1
+        let id = BrokerStateMachine.ConnectionID(number: self.connectionCount + 1)
+        self.connectionCount += 1
         self.channels[id] = channel
         self.update { machine, _ in machine.connectionOpened(id) }
         return id

@@ -2,6 +2,7 @@ package import KafkaProtocol
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 internal import Synchronization
 
 /// A Kafka node in memory that listens on a port.
@@ -17,6 +18,10 @@ package final class DevBroker: Sendable {
         package var port: Int
         /// Partitions of a topic that is made when first mentioned.
         package var defaultPartitions: Int
+        /// Nil leaves connections unencrypted.
+        package var tls: TLS?
+        /// Nil lets everybody in.
+        package var sasl: BrokerStateMachine.SASLConfiguration?
 
         package init(host: String = "127.0.0.1", port: Int = 0, defaultPartitions: Int = 1) {
             self.host = host
@@ -42,6 +47,7 @@ package final class DevBroker: Sendable {
         let loop = self.group.next()
         var settings = BrokerStateMachine.Configuration(host: configuration.host)
         settings.defaultPartitions = Int32(clamping: configuration.defaultPartitions)
+        settings.sasl = configuration.sasl
         settings.seed = UInt64.random(in: 1...UInt64.max)
         let machine = BrokerStateMachine(configuration: settings)
         self.loop = loop
@@ -81,6 +87,7 @@ package final class DevBroker: Sendable {
 
     private func bind(port: Int) async throws -> any Channel {
         let shell = self.shell
+        let context = try self.configuration.tls?.makeContext()
         let limit = BrokerStateMachine.Configuration().maxRequestBytes
         let buffers = AdaptiveRecvByteBufferAllocator(
             minimum: 4096,
@@ -92,8 +99,12 @@ package final class DevBroker: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    if let context {
+                        try pipeline.addHandler(NIOSSLServerHandler(context: context))
+                    }
                     let handler = BrokerConnectionHandler(shell.value, requestLimit: limit)
-                    try channel.pipeline.syncOperations.addHandler(handler)
+                    try pipeline.addHandler(handler)
                 }
             }
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
@@ -140,6 +151,16 @@ package final class DevBroker: Sendable {
     /// How many requests with record batches were received.
     package func produceRequestCount() async throws -> Int {
         try await self.perform { $0.machine.produceRequestCount }
+    }
+
+    /// How many connections were opened.
+    package func connectionCount() async throws -> Int {
+        try await self.perform { $0.connectionCount }
+    }
+
+    /// How many logins succeeded.
+    package func loginCount() async throws -> Int {
+        try await self.perform { $0.machine.loginCount }
     }
 
     private func perform<Result: Sendable>(

@@ -19,11 +19,9 @@ struct BrokerProcess {
     private let broker: DevBroker
     private let address: String
 
-    init(host: String, port: Int, partitions: Int) {
-        address = "\(host):\(port)"
-        broker = DevBroker(
-            configuration: .init(host: host, port: port, defaultPartitions: partitions)
-        )
+    init(_ configuration: DevBroker.Configuration) {
+        address = "\(configuration.host):\(configuration.port)"
+        broker = DevBroker(configuration: configuration)
     }
 
     /// - Throws: `ServiceError` when the port cannot be had.
