@@ -1,7 +1,8 @@
 internal import KafkaProtocol
 package import NIOCore
 
-/// The conversation on one connection: versions are agreed on, then each request gets its answer.
+/// The conversation on one connection: versions are agreed on, the client logs in if it has to, then
+/// each request gets its answer.
 ///
 /// A broker answers in the order of the requests. An answer that is out of order, does not read as
 /// what was asked for, or does not come in time ends the connection; so bad bytes never get further.
@@ -11,11 +12,16 @@ package struct ConnectionStateMachine {
         case write([ByteBuffer])
         case ready
         case answered(RequestID, ProducerAnswer)
+        /// What the client logs in with is to be told.
+        case getCredentials
         case close(reason: String)
+        /// The broker does not let the client in, or is not the one that it should be.
+        case refuse(reason: String)
     }
 
-    private enum State {
+    enum State {
         case connecting, negotiating
+        case authenticating(Wire.Versions)
         case ready(Wire.Versions)
         case closed
     }
@@ -24,6 +30,7 @@ package struct ConnectionStateMachine {
     private struct Pending {
         enum Purpose {
             case versions(Int16)
+            case handshake, authentication
             case request(ProducerRequest, RequestID)
         }
 
@@ -32,19 +39,34 @@ package struct ConnectionStateMachine {
         let deadline: ContinuousClock.Instant
     }
 
-    private let configuration: KafkaProducerConfiguration
-    private var state = State.connecting
+    let configuration: KafkaProducerConfiguration
+    var state = State.connecting
+    var authentication = Authentication()
+    var generator: SeededGenerator
+    var actions = CircularBuffer<Action>()
     private var pending = CircularBuffer<Pending>()
-    private var actions = CircularBuffer<Action>()
+    /// Requests that wait until the client has logged in anew.
+    private var held = CircularBuffer<(ProducerRequest, RequestID)>()
     private var lastCorrelationID: Int32 = 0
+    private var setupDeadline: ContinuousClock.Instant?
+    private var hasAnswered = false
 
-    package init(configuration: KafkaProducerConfiguration) {
+    /// - Parameter seed: Spreads in time what many connections would do at once.
+    package init(configuration: KafkaProducerConfiguration, seed: UInt64 = 0) {
         self.configuration = configuration
+        self.generator = SeededGenerator(seed: seed)
     }
 
-    /// Tells that the broker accepted the connection.
+    /// Tells that the broker accepted the connection, which is to be encrypted now.
+    package mutating func connected(now: ContinuousClock.Instant) {
+        guard case .connecting = self.state else { return }
+        self.setupDeadline = now + self.configuration.connectionSetupTimeout
+    }
+
+    /// Tells that the connection can be used.
     package mutating func opened(now: ContinuousClock.Instant) {
         guard case .connecting = self.state else { return }
+        self.setupDeadline = nil
         self.state = .negotiating
         self.askForVersions(Wire.newestApiVersions, now: now)
     }
@@ -56,6 +78,7 @@ package struct ConnectionStateMachine {
         now: ContinuousClock.Instant
     ) {
         guard case .ready(let versions) = self.state else { return }
+        guard !self.authentication.holdsRequests else { return self.held.append((request, id)) }
         let correlationID = self.nextCorrelationID()
         do {
             let pieces = try Wire.encode(
@@ -88,6 +111,8 @@ package struct ConnectionStateMachine {
         do {
             switch pending.purpose {
             case .versions(let asked): try self.receivedVersions(frame, asked: asked, now: now)
+            case .handshake: try self.receivedHandshake(frame, now: now)
+            case .authentication: try self.receivedAuthentication(frame, now: now)
             case .request(let request, let id): try self.receivedAnswer(frame, to: request, id)
             }
         } catch {
@@ -95,15 +120,46 @@ package struct ConnectionStateMachine {
         }
     }
 
-    /// Tells that the deadline came.
-    package mutating func timePassed(now: ContinuousClock.Instant) {
-        guard let deadline = self.nextDeadline, deadline <= now else { return }
-        self.close("no answer within \(self.configuration.requestTimeout)")
+    /// Tells that the broker ended the connection.
+    package mutating func ended(_ how: String = "the broker closed the connection") {
+        if case .closed = self.state { return }
+        self.close(how + self.meaningOfEnd)
     }
 
-    /// When the oldest request will have waited too long.
+    /// Tells that the deadline came.
+    package mutating func timePassed(now: ContinuousClock.Instant) {
+        if let deadline = self.pending.first?.deadline, deadline <= now {
+            self.close("no answer within \(self.configuration.requestTimeout)")
+        } else if let deadline = self.setupDeadline, deadline <= now {
+            self.close("no TLS within \(self.configuration.connectionSetupTimeout)")
+        } else if let deadline = self.authentication.deadline, deadline <= now {
+            self.authenticationIsDue(now: now)
+        }
+    }
+
+    /// When a request will have waited too long, or the client has to log in anew.
     package var nextDeadline: ContinuousClock.Instant? {
-        self.pending.first?.deadline
+        if case .closed = self.state { return nil }
+        let deadlines = [
+            self.pending.first?.deadline, self.setupDeadline, self.authentication.deadline,
+        ]
+        return deadlines.compactMap(\.self).min()
+    }
+
+    /// What is likely to be wrong when the broker ends the connection at this point.
+    private var meaningOfEnd: String {
+        let settings = self.configuration.securityProtocol
+        return switch self.state {
+        case .connecting where settings.usesTLS:
+            " before TLS was agreed on: is the port for TLS (security.protocol)?"
+        case .negotiating where settings.usesTLS:
+            " at the first request: does it want a certificate (ssl.certificate.location)?"
+        case .negotiating: " at the first request: is the port for TLS (security.protocol)?"
+        case .authenticating: " while the client logged in"
+        case .ready where !self.hasAnswered && !settings.usesSASL:
+            " before it answered: is the port for SASL (security.protocol)?"
+        default: ""
+        }
     }
 
     package mutating func nextAction() -> Action? {
@@ -125,8 +181,12 @@ package struct ConnectionStateMachine {
         case .retry: self.close("it refuses every version of ApiVersions")
         case .refused(let reason): self.close(reason)
         case .versions(let versions):
-            self.state = .ready(versions)
-            self.actions.append(.ready)
+            guard self.configuration.securityProtocol.usesSASL else {
+                self.state = .ready(versions)
+                return self.actions.append(.ready)
+            }
+            self.state = .authenticating(versions)
+            self.askForCredentials(now: now)
         }
     }
 
@@ -137,6 +197,7 @@ package struct ConnectionStateMachine {
     ) throws {
         guard case .ready(let versions) = self.state else { return }
         let answer = try Wire.decode(frame, to: request, versions: versions)
+        self.hasAnswered = true
         self.actions.append(.answered(id, answer))
     }
 
@@ -155,6 +216,32 @@ package struct ConnectionStateMachine {
         }
     }
 
+    /// Sends a message of the login.
+    mutating func sendToLogIn<Request: KafkaRequest>(
+        _ request: Request,
+        version: Int16,
+        now: ContinuousClock.Instant
+    ) {
+        let correlationID = self.nextCorrelationID()
+        do {
+            let pieces = try request.frame(
+                version: version,
+                correlationID: correlationID,
+                clientID: self.configuration.clientID
+            )
+            self.actions.append(.write(pieces))
+        } catch {
+            return self.close("a request could not be written: \(error)")
+        }
+        let isHandshake = Request.apiKey == .saslHandshake
+        self.expectAnswer(isHandshake ? .handshake : .authentication, correlationID, now: now)
+    }
+
+    /// Sends what waited for the login.
+    mutating func sendHeld(now: ContinuousClock.Instant) {
+        while let (request, id) = self.held.popFirst() { self.send(request, id: id, now: now) }
+    }
+
     private mutating func expectAnswer(
         _ purpose: Pending.Purpose,
         _ correlationID: Int32,
@@ -170,9 +257,17 @@ package struct ConnectionStateMachine {
         return self.lastCorrelationID
     }
 
-    private mutating func close(_ reason: String) {
+    mutating func close(_ reason: String) {
         self.state = .closed
+        self.authentication.phase = .unneeded
         self.pending.removeAll()
+        self.held.removeAll()
         self.actions.append(.close(reason: reason))
+    }
+
+    mutating func refuse(_ reason: String) {
+        self.close(reason)
+        self.actions.removeLast()
+        self.actions.append(.refuse(reason: reason))
     }
 }

@@ -10,10 +10,9 @@ extension KafkaProducerConfiguration {
         guard let row = Self.properties.first(where: { $0.name == property }) else {
             throw Self.unknown(property)
         }
-        let problem = row.set(&self, value)
-        if let problem {
-            throw .configuration("\(property) must be \(problem), not \"\(value)\"")
-        }
+        guard let problem = row.set(&self, value) else { return }
+        let found = Self.isSecret(property) ? "" : ", not \"\(value)\""
+        throw .configuration("\(property) must be \(problem)\(found)")
     }
 
     /// The names that ``set(_:to:)`` knows.
@@ -21,64 +20,79 @@ extension KafkaProducerConfiguration {
 }
 
 /// One property: its name, and how its text becomes a value (or what the text should have been).
-private struct Property: Sendable {
+struct ProducerProperty: Sendable {
     let name: String
     let set: @Sendable (inout KafkaProducerConfiguration, String) -> String?
 }
 
 extension KafkaProducerConfiguration {
-    private static let properties: [Property] = [
-        Property(name: "bootstrap.servers") { $0.setServers($1) },
-        Property(name: "client.id") { $0.setClientID($1) },
-        Property(name: "acks") { $0.setAcknowledgements($1) },
-        Property(name: "enable.idempotence") { $0.setFlag(\.isIdempotenceEnabled, $1) },
-        Property(name: "max.in.flight.requests.per.connection") {
+    private static let properties: [ProducerProperty] =
+        ownProperties + securityProperties
+
+    private static let ownProperties: [ProducerProperty] = [
+        ProducerProperty(name: "bootstrap.servers") { $0.setServers($1) },
+        ProducerProperty(name: "client.id") { $0.setClientID($1) },
+        ProducerProperty(name: "acks") { $0.setAcknowledgements($1) },
+        ProducerProperty(name: "enable.idempotence") { $0.setFlag(\.isIdempotenceEnabled, $1) },
+        ProducerProperty(name: "max.in.flight.requests.per.connection") {
             $0.setNumber(\.maxInFlightRequests, $1, in: 1...1_000_000)
         },
-        Property(name: "delivery.timeout.ms") { $0.setDeliveryTimeout($1) },
-        Property(name: "request.timeout.ms") { $0.setDuration(\.requestTimeout, $1, from: 1) },
-        Property(name: "retry.backoff.ms") { $0.setDuration(\.retryBackoff, $1) },
-        Property(name: "retry.backoff.max.ms") { $0.setDuration(\.retryBackoffMax, $1) },
-        Property(name: "linger.ms") { $0.setDuration(\.linger, $1) },
-        Property(name: "batch.size") { $0.setNumber(\.batchSize, $1, in: 1024...16_777_216) },
-        Property(name: "buffer.memory") {
+        ProducerProperty(name: "delivery.timeout.ms") { $0.setDeliveryTimeout($1) },
+        ProducerProperty(name: "request.timeout.ms") {
+            $0.setDuration(\.requestTimeout, $1, from: 1)
+        },
+        ProducerProperty(name: "retry.backoff.ms") { $0.setDuration(\.retryBackoff, $1) },
+        ProducerProperty(name: "retry.backoff.max.ms") { $0.setDuration(\.retryBackoffMax, $1) },
+        ProducerProperty(name: "linger.ms") { $0.setDuration(\.linger, $1) },
+        ProducerProperty(name: "batch.size") {
+            $0.setNumber(\.batchSize, $1, in: 1024...16_777_216)
+        },
+        ProducerProperty(name: "buffer.memory") {
             $0.setNumber(\.bufferMemory, $1, in: 65_536...1_099_511_627_776)
         },
-        Property(name: "max.request.size") {
+        ProducerProperty(name: "max.request.size") {
             $0.setNumber(\.maxRequestSize, $1, in: 1024...1_073_741_824)
         },
-        Property(name: "compression.type") { $0.setCompression($1) },
-        Property(name: "compression.gzip.level") { $0.setLevel(\.gzipLevel, $1, in: -1...9) },
-        Property(name: "compression.lz4.level") { $0.setLevel(\.lz4Level, $1, in: 1...17) },
-        Property(name: "compression.zstd.level") {
+        ProducerProperty(name: "compression.type") { $0.setCompression($1) },
+        ProducerProperty(name: "compression.gzip.level") {
+            $0.setLevel(\.gzipLevel, $1, in: -1...9)
+        },
+        ProducerProperty(name: "compression.lz4.level") { $0.setLevel(\.lz4Level, $1, in: 1...17) },
+        ProducerProperty(name: "compression.zstd.level") {
             $0.setLevel(\.zstdLevel, $1, in: -131_072...22)
         },
-        Property(name: "partitioner.ignore.keys") { $0.setFlag(\.partitionerIgnoresKeys, $1) },
-        Property(name: "partitioner.adaptive.partitioning.enable") {
+        ProducerProperty(name: "partitioner.ignore.keys") {
+            $0.setFlag(\.partitionerIgnoresKeys, $1)
+        },
+        ProducerProperty(name: "partitioner.adaptive.partitioning.enable") {
             $0.setFlag(\.isAdaptivePartitioningEnabled, $1)
         },
-        Property(name: "metadata.max.age.ms") { $0.setDuration(\.metadataMaxAge, $1, from: 100) },
-        Property(name: "allow.auto.create.topics") { $0.setFlag(\.allowsAutoCreateTopics, $1) },
-        Property(name: "reconnect.backoff.ms") { $0.setDuration(\.reconnectBackoff, $1) },
-        Property(name: "reconnect.backoff.max.ms") { $0.setDuration(\.reconnectBackoffMax, $1) },
-        Property(name: "socket.connection.setup.timeout.ms") {
+        ProducerProperty(name: "metadata.max.age.ms") {
+            $0.setDuration(\.metadataMaxAge, $1, from: 100)
+        },
+        ProducerProperty(name: "allow.auto.create.topics") {
+            $0.setFlag(\.allowsAutoCreateTopics, $1)
+        },
+        ProducerProperty(name: "reconnect.backoff.ms") { $0.setDuration(\.reconnectBackoff, $1) },
+        ProducerProperty(name: "reconnect.backoff.max.ms") {
+            $0.setDuration(\.reconnectBackoffMax, $1)
+        },
+        ProducerProperty(name: "socket.connection.setup.timeout.ms") {
             $0.setDuration(\.connectionSetupTimeout, $1, from: 1)
         },
-        Property(name: "send.buffer.bytes") {
+        ProducerProperty(name: "send.buffer.bytes") {
             $0.setNumber(\.sendBufferSize, $1, in: -1...1_073_741_824)
         },
-        Property(name: "receive.buffer.bytes") {
+        ProducerProperty(name: "receive.buffer.bytes") {
             $0.setNumber(\.receiveBufferSize, $1, in: -1...1_073_741_824)
         },
-        Property(name: "receive.message.max.bytes") {
+        ProducerProperty(name: "receive.message.max.bytes") {
             $0.setNumber(\.maxAnswerSize, $1, in: 1000...1_073_741_824)
-        },
-        Property(name: "security.protocol") { _, text in
-            text.uppercased() == "PLAINTEXT" ? nil : "PLAINTEXT (the only one in this version)"
         },
     ]
 
     private static func unknown(_ property: String) -> KafkaProducerError {
+        if let replacement = self.replacement(for: property) { return .configuration(replacement) }
         let nearest = self.propertyNames
             .map { (name: $0, distance: editDistance(property, $0)) }
             .min { $0.distance < $1.distance }
@@ -138,7 +152,7 @@ extension KafkaProducerConfiguration {
         return nil
     }
 
-    private mutating func setFlag(
+    mutating func setFlag(
         _ property: WritableKeyPath<Self, Bool>,
         _ text: String
     ) -> String? {

@@ -75,6 +75,12 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
     public var receiveBufferSize = -1
     /// `receive.message.max.bytes`: a longer answer closes the connection.
     public var maxAnswerSize = 16_777_216
+    /// `security.protocol`.
+    public var securityProtocol = SecurityProtocol.plaintext
+    /// The properties `ssl.*`.
+    public var tls = TLSSettings()
+    /// The properties `sasl.*`.
+    public var sasl = SASLSettings()
 
     static let inFlightRequestLimit = 5  // Kafka remembers the last five batches per producer
 
@@ -102,6 +108,7 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
         }
         try self.validateGuarantees()
         try self.validateSizes()
+        try self.validateSecurity()
     }
 
     private func validateGuarantees() throws(KafkaProducerError) {

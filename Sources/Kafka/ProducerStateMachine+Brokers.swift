@@ -14,6 +14,8 @@ extension ProducerStateMachine {
         var link = Link.idle
         var notBefore: ContinuousClock.Instant?
         var backoff: Backoff
+        /// Waits longer when the broker refuses the client, or the client the broker.
+        var refusalBackoff = Backoff(base: .seconds(1), limit: .seconds(60))
         /// The broker asked to be left alone until then.
         var mutedUntil: ContinuousClock.Instant?
         /// Requests with records that are not answered.
@@ -37,6 +39,8 @@ extension ProducerStateMachine {
     package mutating func connected(_ id: BrokerID, now: ContinuousClock.Instant) {
         guard self.brokers[id]?.link == .connecting else { return }
         self.brokers[id]?.link = .ready
+        self.brokers[id]?.refusalBackoff.reset()
+        self.statistics.isRefused = false
         self.statistics.connectedBrokers += 1
         self.statistics.isConnected = true
     }
@@ -44,10 +48,12 @@ extension ProducerStateMachine {
     /// Tells that a connection is gone, or could not be made.
     ///
     /// What was sent on it and not answered may or may not have been appended: it is sent again,
-    /// unchanged and in the same order.
+    /// unchanged and in the same order. After a refusal, of credentials or certificates, the next
+    /// attempt is longer in coming: it takes a person to mend it, and accounts can be locked.
     package mutating func connectionClosed(
         _ id: BrokerID,
         reason: String,
+        isRefusal: Bool = false,
         now: ContinuousClock.Instant
     ) {
         guard let broker = self.brokers[id], broker.link != .idle else { return }
@@ -55,7 +61,10 @@ extension ProducerStateMachine {
         self.brokers[id]?.link = .idle
         self.brokers[id]?.requestsInFlight = 0
         self.brokers[id]?.mutedUntil = nil
-        if broker.link != .closing { self.connectionFailed(id, reason: reason, now: now) }
+        if broker.link != .closing {
+            self.statistics.isRefused = isRefusal
+            self.connectionFailed(id, reason: reason, isRefusal: isRefusal, now: now)
+        }
         let lost = self.requests.filter { $0.value.broker == id }.sorted { $0.key < $1.key }
         for (requestID, pending) in lost {
             self.requests[requestID] = nil
@@ -67,12 +76,15 @@ extension ProducerStateMachine {
     mutating func connectionFailed(
         _ id: BrokerID,
         reason: String,
+        isRefusal: Bool = false,
         now: ContinuousClock.Instant
     ) {
         guard let address = self.brokers[id]?.address else { return }
         self.statistics.lastError = "\(address): \(reason)"
         if self.statistics.connectedBrokers == 0 { self.statistics.isConnected = false }
-        let wait = self.brokers[id]?.backoff.next(using: &self.generator) ?? .zero
+        let backoff: WritableKeyPath<Broker, Backoff> =
+            isRefusal ? \.refusalBackoff : \.backoff
+        let wait = self.brokers[id]?[keyPath: backoff].next(using: &self.generator) ?? .zero
         self.brokers[id]?.notBefore = now + wait
         // The partitions may be led by another broker now.
         self.refreshTopics(ledBy: id)

@@ -20,6 +20,8 @@ package struct ProducerStatistics: Sendable, Equatable {
     ///
     /// A connection that has nothing to do may be closed, so this is not the same as a count over 0.
     package var isConnected = false
+    /// Whether the last connection failed because of credentials or certificates.
+    package var isRefused = false
     /// Bytes of `buffer.memory` that nothing holds.
     package var availableBytes = 0
     package var requestsInFlight = 0

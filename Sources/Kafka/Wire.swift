@@ -9,6 +9,8 @@ enum Wire {
         let metadata: Int16
         /// Nil with a broker that gives out no producer ids.
         let initProducerID: Int16?
+        /// Nil with a broker that does not let clients log in.
+        let saslAuthenticate: Int16?
     }
 
     enum VersionsAnswer {
@@ -91,9 +93,34 @@ enum Wire {
         if configuration.compressionType == .zstd, produce < oldestZstdProduce {
             return .refused("it does not take zstd: lz4, snappy and gzip are older")
         }
+        let saslAuthenticate = authenticateVersion(from: answer)
+        if saslAuthenticate == nil, configuration.securityProtocol.usesSASL {
+            return .refused(
+                "it offers no SASL on this port: security.protocol="
+                    + (configuration.securityProtocol.usesTLS ? "SSL" : "PLAINTEXT")
+                    + " does without"
+            )
+        }
         return .versions(
-            Versions(produce: produce, metadata: metadata, initProducerID: initProducerID)
+            Versions(
+                produce: produce,
+                metadata: metadata,
+                initProducerID: initProducerID,
+                saslAuthenticate: saslAuthenticate
+            )
         )
+    }
+
+    private static func authenticateVersion(from answer: ApiVersionsResponse) -> Int16? {
+        let handshake = answer.versions(of: .saslHandshake)
+        guard handshake.flatMap(SASLHandshakeRequest.commonVersion) != nil else { return nil }
+        return answer.versions(of: .saslAuthenticate)
+            .flatMap(SASLAuthenticateRequest.commonVersion)
+    }
+
+    /// Whether these are the first bytes of an alert of TLS; as a length they would be 352 MB.
+    static func isTLS(_ bytes: ByteBuffer) -> Bool {
+        bytes.getInteger(at: bytes.readerIndex, as: UInt16.self) == 0x1503
     }
 
     // MARK: Requests
@@ -184,7 +211,7 @@ enum Wire {
         )
     }
 
-    private static func body(of frame: ByteBuffer) throws -> ByteBuffer {
+    static func body(of frame: ByteBuffer) throws -> ByteBuffer {
         var body = frame
         guard body.readInteger(as: Int32.self) != nil else { throw ProtocolError.truncated }
         return body

@@ -2,6 +2,8 @@ internal import Glibc
 internal import KafkaProtocol
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
+internal import NIOTLS
 
 /// One connection to a broker: its machine, at the end of a channel.
 ///
@@ -14,11 +16,15 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
     let address: BrokerAddress
     private let configuration: KafkaProducerConfiguration
     private let core: EngineCore
+    private let security: ConnectionSecurity
+    /// Nil where the connection is not encrypted.
+    private let tls: TLSClient?
     private let eventLoop: any EventLoop
     private var machine: ConnectionStateMachine
     private var framer: FrameDecoder
     private var context: ChannelHandlerContext?
-    private var timer: Scheduled<Void>?
+    private var timer: (due: ContinuousClock.Instant, task: Scheduled<Void>)?
+    private var hasRead = false
     private var isClosed = false
 
     init(
@@ -26,21 +32,33 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
         address: BrokerAddress,
         configuration: KafkaProducerConfiguration,
         core: EngineCore,
+        security: ConnectionSecurity,
         eventLoop: any EventLoop
     ) {
         self.id = id
         self.address = address
         self.configuration = configuration
         self.core = core
+        self.security = security
+        self.tls = configuration.securityProtocol.usesTLS ? TLSClient(host: address.host) : nil
         self.eventLoop = eventLoop
-        self.machine = ConnectionStateMachine(configuration: configuration)
+        self.machine = ConnectionStateMachine(
+            configuration: configuration,
+            seed: .random(in: .min ... .max)
+        )
         self.framer = FrameDecoder(limit: configuration.maxAnswerSize)
     }
 
     func connect() {
-        self.bootstrap()
-            .connect(host: self.address.host, port: self.address.port)
-            .whenFailure { self.close(reason: describe($0)) }
+        do throws(KafkaProducerError) {
+            let context = try self.security.tlsContext()
+            self.bootstrap(context)
+                .connect(host: self.address.host, port: self.address.port)
+                .whenFailure { self.failed($0) }
+        } catch {
+            // Not at once: who asked for the connection does not expect to hear of it meanwhile.
+            self.eventLoop.execute { self.close(reason: "\(error)", isRefusal: true) }
+        }
     }
 
     func send(_ request: ProducerRequest, id: RequestID, now: ContinuousClock.Instant) {
@@ -49,13 +67,25 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Ends the connection and tells so, once.
-    func close(reason: String) {
+    func close(reason: String, isRefusal: Bool = false) {
         guard !self.isClosed else { return }
         self.isClosed = true
-        self.timer?.cancel()
+        self.timer?.task.cancel()
         self.context?.close(promise: nil)
         self.context = nil
-        self.core.closed(self.id, self, reason: reason)
+        self.core.closed(self.id, self, reason: reason, isRefusal: isRefusal)
+    }
+
+    private func failed(_ error: any Error) {
+        if let error = error as? IOError, [ECONNRESET, EPIPE].contains(error.errnoCode) {
+            self.machine.ended("the broker reset the connection")
+            return self.run()
+        }
+        let isOfTLS =
+            error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError
+        guard let tls = self.tls, isOfTLS else { return self.close(reason: describe(error)) }
+        let (reason, isRefusal) = tls.describe(error, now: wallClockSeconds())
+        self.close(reason: reason, isRefusal: isRefusal)
     }
 
     // MARK: Channel
@@ -63,13 +93,27 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
     func channelActive(context: ChannelHandlerContext) {
         guard !self.isClosed else { return context.close(promise: nil) }
         self.context = context
-        self.machine.opened(now: .now)
+        self.machine.connected(now: .now)
+        if self.tls == nil { self.machine.opened(now: .now) }
         self.run()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent, !self.isClosed {
+            self.machine.opened(now: .now)
+            self.run()
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isClosed else { return }
-        self.framer.append(self.unwrapInboundIn(data))
+        let bytes = self.unwrapInboundIn(data)
+        guard self.hasRead || self.tls != nil || !Wire.isTLS(bytes) else {
+            return self.close(reason: "the port is for TLS (security.protocol)", isRefusal: true)
+        }
+        self.hasRead = true
+        self.framer.append(bytes)
         let now = ContinuousClock.now
         do {
             while !self.isClosed, let answer = try self.framer.next() {
@@ -82,11 +126,13 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.close(reason: "the broker closed the connection")
+        guard !self.isClosed else { return }
+        self.machine.ended()
+        self.run()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.close(reason: describe(error))
+        self.failed(error)
     }
 
     // MARK: The loop
@@ -101,7 +147,21 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
         case .write(let pieces): self.write(pieces)
         case .ready: self.core.connected(self.id, self)
         case .answered(let request, let answer): self.core.answered(request, answer)
+        case .getCredentials: self.getCredentials()
         case .close(let reason): self.close(reason: reason)
+        case .refuse(let reason): self.close(reason: reason, isRefusal: true)
+        }
+    }
+
+    private func getCredentials() {
+        self.security.getCredentials { result in
+            guard !self.isClosed else { return }
+            switch result {
+            case .success(let credentials):
+                self.machine.received(credentials: credentials, nonce: makeNonce(), now: .now)
+            case .failure(let error): self.machine.credentialsFailed("\(error)", now: .now)
+            }
+            self.run()
         }
     }
 
@@ -113,23 +173,29 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
 
     /// One timer runs at a time; when it fires too early, answers having come, it is set again.
     private func setTimer() {
-        guard !self.isClosed, self.timer == nil else { return }
-        guard let deadline = self.machine.nextDeadline else { return }
-        self.timer = self.eventLoop.scheduleTask(in: TimeAmount(deadline - .now)) {
+        guard !self.isClosed, let deadline = self.machine.nextDeadline else { return }
+        if let timer = self.timer, timer.due <= deadline { return }
+        self.timer?.task.cancel()
+        let task = self.eventLoop.scheduleTask(in: TimeAmount(deadline - .now)) {
             self.timer = nil
             self.machine.timePassed(now: .now)
             self.run()
         }
+        self.timer = (deadline, task)
     }
 
-    private func bootstrap() -> ClientBootstrap {
+    private func bootstrap(_ context: NIOSSLContext?) -> ClientBootstrap {
         var bootstrap = ClientBootstrap(group: self.eventLoop)
             .connectTimeout(TimeAmount(self.configuration.connectionSetupTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(self)
+                    let pipeline = channel.pipeline.syncOperations
+                    if let context, let tls = self.tls {
+                        try pipeline.addHandler(tls.makeHandler(context))
+                    }
+                    try pipeline.addHandler(self)
                 }
             }
         if self.configuration.sendBufferSize > 0 {

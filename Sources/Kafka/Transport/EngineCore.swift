@@ -9,6 +9,7 @@ final class EngineCore: @unchecked Sendable {
     private var machine: ProducerStateMachine
     private let eventLoop: any EventLoop
     private let logger: Logger
+    private let security: ConnectionSecurity
     // Weak, for the engine owns this.
     private weak var engine: ProducerEngine?
     private var connections: [BrokerID: BrokerConnection] = [:]
@@ -18,8 +19,14 @@ final class EngineCore: @unchecked Sendable {
     private var isRunning = false
     private var lastLoggedError: String?
 
-    init(machine: consuming ProducerStateMachine, eventLoop: any EventLoop, logger: Logger) {
+    init(
+        machine: consuming ProducerStateMachine,
+        security: ConnectionSecurity,
+        eventLoop: any EventLoop,
+        logger: Logger
+    ) {
         self.machine = machine
+        self.security = security
         self.eventLoop = eventLoop
         self.logger = logger
     }
@@ -81,11 +88,16 @@ final class EngineCore: @unchecked Sendable {
         self.run(now: now)
     }
 
-    func closed(_ id: BrokerID, _ connection: BrokerConnection, reason: String) {
+    func closed(
+        _ id: BrokerID,
+        _ connection: BrokerConnection,
+        reason: String,
+        isRefusal: Bool
+    ) {
         guard self.connections[id] === connection else { return }
         self.connections[id] = nil
         let now = ContinuousClock.now
-        self.machine.connectionClosed(id, reason: reason, now: now)
+        self.machine.connectionClosed(id, reason: reason, isRefusal: isRefusal, now: now)
         self.run(now: now)
     }
 
@@ -121,6 +133,7 @@ final class EngineCore: @unchecked Sendable {
             address: address,
             configuration: configuration,
             core: self,
+            security: self.security,
             eventLoop: self.eventLoop
         )
         self.connections[id] = connection

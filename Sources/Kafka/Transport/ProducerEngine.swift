@@ -34,7 +34,23 @@ package final class ProducerEngine: Sendable {
         self.pool = pool
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         self.eventLoop = self.group.next()
-        self.core = EngineCore(machine: machine, eventLoop: self.eventLoop, logger: logger)
+        let security: ConnectionSecurity
+        do throws(KafkaProducerError) {
+            security = try ConnectionSecurity(
+                configuration: configuration,
+                eventLoop: self.eventLoop,
+                logger: logger
+            )
+        } catch {
+            self.group.shutdownGracefully { _ in }
+            throw error
+        }
+        self.core = EngineCore(
+            machine: machine,
+            security: security,
+            eventLoop: self.eventLoop,
+            logger: logger
+        )
     }
 
     /// Lets a listener know of every topic whose metadata changes.
