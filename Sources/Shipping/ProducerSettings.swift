@@ -4,9 +4,14 @@ internal import Kafka
 package struct ProducerSettings: Sendable {
     private(set) var configuration: KafkaProducerConfiguration
 
+    /// - Parameter environment: Finds what `secret.env("NAME")` stands for.
     /// - Throws: `ServiceError` for a property that is unknown, malformed, or in contradiction to
     ///   another.
-    package init(bootstrapServers: String?, properties: [String]) throws {
+    package init(
+        bootstrapServers: String?,
+        properties: [String],
+        environment: (String) -> String? = { _ in nil }
+    ) throws {
         configuration = KafkaProducerConfiguration(bootstrapServers: [])
         // Logs shrink to a third for a fifth of the work of sending them raw to another host.
         configuration.compressionType = .lz4
@@ -14,7 +19,7 @@ package struct ProducerSettings: Sendable {
             if let bootstrapServers {
                 try configuration.set("bootstrap.servers", to: bootstrapServers)
             }
-            for property in properties { try apply(property) }
+            for property in properties { try apply(property, environment) }
             guard !configuration.bootstrapServers.isEmpty else {
                 throw ServiceError(
                     .configuration,
@@ -27,14 +32,38 @@ package struct ProducerSettings: Sendable {
         }
     }
 
-    private mutating func apply(_ property: String) throws {
+    private mutating func apply(
+        _ property: String,
+        _ environment: (String) -> String?
+    ) throws {
         guard let equals = property.firstIndex(of: "="), equals > property.startIndex else {
+            // What follows the name may be a password.
+            let name = property.prefix { $0.isLetter || $0.isNumber || "._-".contains($0) }
             throw ServiceError(
                 .configuration,
-                "-X takes property=value, as -X linger.ms=20; found \"\(property)\""
+                "-X takes property=value, as -X linger.ms=20; found \"\(name)\" without \"=\""
             )
         }
         let name = String(property[..<equals])
-        try configuration.set(name, to: String(property[property.index(after: equals)...]))
+        let value = String(property[property.index(after: equals)...])
+        if let path = Self.argument(of: "secret.file", in: value) {
+            try configuration.set(name, to: Secret.file(path))
+        } else if let variable = Self.argument(of: "secret.env", in: value) {
+            guard let text = environment(variable), !text.isEmpty else {
+                throw ServiceError(.configuration, "\(name): \(variable) is not in the environment")
+            }
+            try configuration.set(name, to: Secret(text))
+        } else {
+            try configuration.set(name, to: value)
+        }
+    }
+
+    /// The text in `secret.file("/run/secrets/kafka")`; the quotes may be left to the shell.
+    private static func argument(of function: String, in value: String) -> String? {
+        guard value.hasPrefix(function + "("), value.hasSuffix(")") else { return nil }
+        let inner = value.dropFirst(function.count + 1).dropLast()
+        let isQuoted = inner.count >= 2 && inner.hasPrefix("\"") && inner.hasSuffix("\"")
+        let text = isQuoted ? inner.dropFirst().dropLast() : inner
+        return text.isEmpty ? nil : String(text)
     }
 }

@@ -45,14 +45,19 @@ struct KafkaOptions: ParsableArguments {
     @Option(
         name: [.customShort("X"), .customLong("property")],
         help: ArgumentHelp(
-            "Any producer property, as -X linger.ms=20.",
+            "Any producer property, as -X linger.ms=20. A password is given as"
+                + " -X 'sasl.password=secret.file(\"/run/secrets/kafka\")' or secret.env(\"NAME\").",
             valueName: "property=value"
         )
     )
     var properties: [String] = []
 
     func settings() throws -> ProducerSettings {
-        try ProducerSettings(bootstrapServers: bootstrapServer, properties: properties)
+        try ProducerSettings(
+            bootstrapServers: bootstrapServer,
+            properties: properties,
+            environment: environment
+        )
     }
 }
 

@@ -118,7 +118,8 @@ struct Fleet: Sendable {
 
     /// Waits until a broker has answered.
     ///
-    /// - Throws: `ServiceError` (69) when none did in time.
+    /// - Throws: `ServiceError` (69) when none did in time; 77 when it was a matter of credentials or
+    ///   certificates.
     func waitForKafka(timeout: Duration, signals: borrowing Signals) throws {
         let deadline = ContinuousClock.now + timeout
         while !engine.statistics.isConnected {
@@ -126,9 +127,10 @@ struct Fleet: Sendable {
                 throw ServiceError(.temporary, "interrupted before Kafka answered")
             }
             guard ContinuousClock.now < deadline else {
-                let reason = engine.statistics.lastError ?? "no answer"
+                let statistics = engine.statistics
+                let reason = statistics.lastError ?? "no answer"
                 throw ServiceError(
-                    .unavailable,
+                    statistics.isRefused ? .noPermission : .unavailable,
                     "no broker of \(surroundings.configuration.bootstrapServers.joined(separator: ", "))"
                         + " can be reached: \(reason)"
                 )
