@@ -5,6 +5,9 @@ answers, so clients stay on it.
 
     with FaultProxy(bootstrap) as proxy:
         proxy.lose_answers(PRODUCE, 3)
+
+With `tls`, an ssl.SSLContext, clients have to encrypt; with `sasl`, which makes a SaslServer, they
+have to log in. The broker behind needs to know neither.
 """
 
 import asyncio
@@ -13,12 +16,17 @@ import threading
 import time
 from collections import Counter, deque
 
+from sasl_server import API_VERSIONS
+
 PRODUCE = 0
 METADATA = 3
 
 
 class FaultProxy:
-    def __init__(self, upstream):
+    def __init__(self, upstream, tls=None, sasl=None):
+        self._tls = tls
+        self._sasl = sasl
+        self.logins = 0
         host, port = upstream.rsplit(":", 1)
         self._upstream = (host, int(port))
         self._loop = asyncio.new_event_loop()
@@ -76,7 +84,7 @@ class FaultProxy:
     async def _listen(self):
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         self.bootstrap = f"127.0.0.1:{self.port}"
 
@@ -109,8 +117,9 @@ class FaultProxy:
         writers = (client_writer, broker_writer)
         self._open.add(writers)
         asked = deque()
+        requests = self._pass_requests(client_reader, client_writer, broker_writer, asked)
         flows = [
-            asyncio.ensure_future(self._pass_requests(client_reader, broker_writer, asked)),
+            asyncio.ensure_future(requests),
             asyncio.ensure_future(self._pass_answers(broker_reader, client_writer, asked)),
         ]
         await asyncio.wait(flows, return_when=asyncio.FIRST_COMPLETED)
@@ -121,11 +130,25 @@ class FaultProxy:
         for writer in writers:
             writer.transport.abort()
 
-    async def _pass_requests(self, reader, writer, asked):
+    async def _pass_requests(self, reader, client, writer, asked):
+        login = self._sasl() if self._sasl else None
         while True:
             frame = await self._frame(reader)
             api, version = struct.unpack_from(">hh", frame, 4)
             self.requests[api] += 1
+            if login:
+                before = login.logins
+                answer = login.answer(frame)
+                self.logins += max(0, login.logins - before)
+                if answer is not None:
+                    # Answers keep the order of the requests, these like any other.
+                    while asked:
+                        await asyncio.sleep(0.001)
+                    client.write(answer)
+                    await client.drain()
+                    continue
+                if api != API_VERSIONS and not login.is_logged_in:
+                    return
             asked.append((api, version))
             writer.write(frame)
             await writer.drain()

@@ -162,18 +162,18 @@ class Service:
 
 
 @contextlib.contextmanager
-def broker(kind, partitions=4, port=0, data=None):
+def broker(kind, partitions=4, port=0, data=None, options=()):
     """Runs a broker for as long as the body runs, and gives its host:port."""
-    process = start_broker(kind, partitions, port, data)
+    process = start_broker(kind, partitions, port, data, options)
     try:
         yield process.bootstrap
     finally:
         stop_broker(process)
 
 
-def start_broker(kind, partitions=4, port=0, data=None):
+def start_broker(kind, partitions=4, port=0, data=None, options=()):
     if kind == "forktail":
-        command = [FORKTAIL, "broker", "--port", port, "--partitions", partitions, "-q"]
+        command = [FORKTAIL, "broker", "--port", port, "--partitions", partitions, "-q", *options]
     else:
         command = [TOOLS / f"start-{kind}", "--port", port]
         if data is not None:
@@ -222,7 +222,7 @@ def create_topics(bootstrap, topics):
         future.result(20)
 
 
-def read(bootstrap, topics, quiet=20.0):
+def read(bootstrap, topics, quiet=20.0, properties={}):
     """Yields every record of the topics, from their first offsets to their ends.
 
     The end is where the broker says it is in the answer to a fetch: not every broker is right
@@ -240,6 +240,7 @@ def read(bootstrap, topics, quiet=20.0):
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 50,
             "log_level": 3,
+            **properties,
         }
     )
     try:
