@@ -146,6 +146,11 @@ struct OAuthBearerExchange {
 
     var isComplete: Bool { !self.isRefused }
 
+    /// Whether it can be sent, and ends where it seems to.
+    static func isToken(_ token: Secret) -> Bool {
+        !token.isEmpty && token.text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+
     /// Whether they can stand next to a token.
     static func areExtensions(_ extensions: [String: String]) -> Bool {
         extensions.allSatisfy { name, value in

@@ -49,7 +49,14 @@ final class ConnectionSecurity: @unchecked Sendable {
         }
         let extensions = self.configuration.sasl.oauthBearer.extensions
         tokens.getToken { token in
-            completion(token.map { .oauthBearer(token: $0, extensions: extensions) })
+            completion(
+                token.flatMap { token in
+                    guard OAuthBearerExchange.isToken(token) else {
+                        return .failure(.configuration("the token is not one word of ASCII"))
+                    }
+                    return .success(.oauthBearer(token: token, extensions: extensions))
+                }
+            )
         }
     }
 

@@ -92,6 +92,24 @@ import Testing
         #expect(talk.machine.nextAction() == .ready)
     }
 
+    @Test func `a broker that lets the client in without a proof of its own is not believed`()
+        throws
+    {
+        var talk = try Talk()
+        _ = talk.machine.nextAction()
+        talk.machine.received(
+            credentials: .scramSHA256(username: "user", password: Secret("pencil")),
+            nonce: "n",
+            now: beginning
+        )
+        _ = try talk.asked(SASLHandshakeRequest.self, version: 1)
+        try talk.answer(SASLHandshakeRequest.self, .init(), version: 1)
+        _ = try talk.asked(SASLAuthenticateRequest.self, version: 2)
+        try talk.answer(SASLAuthenticateRequest.self, .init(), version: 2)
+        let reason = "the broker's SCRAM message does not read"
+        #expect(talk.machine.nextAction() == .refuse(reason: reason))
+    }
+
     // MARK: Sessions
 
     @Test func `a session is renewed between requests, and none is lost`() throws {

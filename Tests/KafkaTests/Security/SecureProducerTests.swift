@@ -168,12 +168,25 @@ import Testing
                 broker: sasl("PLAIN", Self.user).broker,
                 properties: [
                     "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER",
-                    // Any file whose text is no token.
-                    "sasl.oauthbearer.token.file": Self.files.path("ca.pem"),
+                    "sasl.oauthbearer.token.file": Self.wrongToken,
                 ]
             ), "the broker refused the token (OAUTHBEARER): {\"status\":\"invalid_token\"}"
         ),
+        (
+            Setting(
+                testDescription: "a token that is none",
+                broker: sasl("PLAIN", Self.user).broker,
+                properties: [
+                    "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER",
+                    "sasl.oauthbearer.token.file": Self.files.path("ca.pem"),
+                ]
+            ), "the token is not one word"
+        ),
     ]
+
+    private static var wrongToken: String {
+        (try? TestCertificates.makeFile(Array("token-2".utf8))) ?? "not made"
+    }
 
     @Test(arguments: Self.bad)
     func `what goes wrong is said in words`(setting: Setting, text: String) async throws {
