@@ -3,14 +3,12 @@ internal import NIOCore
 
 /// The checks that Kafka makes before it appends a batch, in Kafka's order.
 enum BatchValidation {
-    /// The one batch that `records` must be, or a `Refusal` thrown.
-    static func batch(
-        in records: ByteBuffer?,
-        version: Int16,
+    /// Throws a `Refusal` for what Kafka would not append to the topic.
+    static func validate(
+        _ batch: RecordBatch,
         topic: Topic,
         maxMessageBytes: Int
-    ) throws(Refusal) -> RecordBatch {
-        let batch = try self.single(records, version: version)
+    ) throws(Refusal) {
         let limit = topic.maxMessageBytes ?? maxMessageBytes
         guard batch.buffer.readableBytes <= limit else {
             throw Refusal(
@@ -25,10 +23,10 @@ enum BatchValidation {
         }
         try self.validate(batch.header)
         try self.validateRecords(batch, isCompacted: topic.isCompacted)
-        return batch
     }
 
-    private static func single(
+    /// The one batch that `records` must be.
+    static func single(
         _ records: ByteBuffer?,
         version: Int16
     ) throws(Refusal) -> RecordBatch {
@@ -69,9 +67,6 @@ enum BatchValidation {
         }
         guard !header.hasProducerID || header.baseSequence >= 0 else {
             throw Refusal(.invalidRecord, "a batch with a producer id needs a sequence")
-        }
-        guard !header.isTransactional else {
-            throw Refusal(.invalidTxnState, "the dev broker knows no transactions")
         }
         guard header.compression != nil else {
             throw Refusal(.unknownServerError, "codec \(header.codecNumber) is not known")

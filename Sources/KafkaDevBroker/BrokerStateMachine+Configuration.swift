@@ -14,6 +14,9 @@ extension BrokerStateMachine {
         package var retentionBytes = 1 << 30
         /// Kafka's `socket.request.max.bytes`.
         package var maxRequestBytes = 104_857_600
+        /// The level of `transaction.version` that the cluster agreed on: 2 ends each transaction
+        /// with a new epoch (KIP-890).
+        package var transactionVersion: Int16 = 2
         /// Makes topic ids differ from one broker to the next.
         package var seed: UInt64 = 1
 

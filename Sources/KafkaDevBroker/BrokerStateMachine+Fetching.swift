@@ -35,7 +35,12 @@ extension BrokerStateMachine {
                 guard let log = name.flatMap({ self.log($0, partition.partition) }),
                     (log.startOffset...log.endOffset).contains(partition.fetchOffset)
                 else { return true }
-                count += log.byteCount(from: partition.fetchOffset, limit: wanted - count)
+                let end = log.readableEnd(isCommitted: fetch.request.isolationLevel == 1)
+                count += log.byteCount(
+                    from: partition.fetchOffset,
+                    before: end,
+                    limit: wanted - count
+                )
                 if count >= wanted { return true }
             }
         }
@@ -44,13 +49,17 @@ extension BrokerStateMachine {
 
     func fetched(_ fetch: DelayedFetch) -> FetchResponse {
         var response = FetchResponse()
+        let options = FetchOptions(
+            version: fetch.address.version,
+            isCommitted: fetch.request.isolationLevel == 1
+        )
         var left = Int(fetch.request.maxBytes)
         var isFirst = true
         for topic in fetch.request.topics {
             let name = self.name(of: topic, fetch.address.version)
             var answer = FetchResponse.TopicResponse(topic: topic.topic, topicID: topic.topicID)
             for partition in topic.partitions {
-                let data = self.read(partition, name, fetch.address.version, left, isFirst)
+                let data = self.read(partition, name, options, left, isFirst)
                 let count = data.records?.readableBytes ?? 0
                 left -= count
                 isFirst = isFirst && count == 0
@@ -68,7 +77,7 @@ extension BrokerStateMachine {
     private func read(
         _ partition: FetchRequest.Partition,
         _ name: String?,
-        _ version: Int16,
+        _ options: FetchOptions,
         _ limit: Int,
         _ isFirst: Bool
     ) -> FetchResponse.PartitionData {
@@ -83,16 +92,25 @@ extension BrokerStateMachine {
             return data
         }
         data.highWatermark = log.endOffset
-        data.lastStableOffset = log.endOffset
+        data.lastStableOffset = log.lastStableOffset
         data.logStartOffset = log.startOffset
         guard (log.startOffset...log.endOffset).contains(partition.fetchOffset) else {
             data.errorCode = .offsetOutOfRange
             return data
         }
-        let bytes = max(0, min(limit, Int(partition.partitionMaxBytes)))
         let offset = partition.fetchOffset
-        data.records = log.records(from: offset, limit: bytes, atLeastOne: isFirst)
-        if version < 10 && self.hasZstd(log, from: offset, data.records?.readableBytes ?? 0) {
+        let slice = log.records(
+            from: offset,
+            before: log.readableEnd(isCommitted: options.isCommitted),
+            limit: max(0, min(limit, Int(partition.partitionMaxBytes))),
+            atLeastOne: isFirst
+        )
+        data.records = slice.bytes
+        if options.isCommitted {
+            data.abortedTransactions = log.aborted(from: offset, before: slice.endOffset)
+        }
+        if options.version < 10 && self.hasZstd(log, from: offset, data.records?.readableBytes ?? 0)
+        {
             data.errorCode = .unsupportedCompressionType
             data.records = .init()
         }
@@ -107,4 +125,11 @@ extension BrokerStateMachine {
         }
         return false
     }
+}
+
+/// What all partitions of a fetch have in common.
+private struct FetchOptions {
+    var version: Int16
+    /// Whether records of open transactions are held back.
+    var isCommitted: Bool
 }

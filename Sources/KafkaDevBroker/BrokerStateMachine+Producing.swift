@@ -8,7 +8,7 @@ extension BrokerStateMachine {
         if case .closeBeforeAppend = fault {
             return self.close(to.connection, reason: "a fault was asked for")
         }
-        let response = self.appended(request, to.version, fault)
+        let response = self.appended(request, to.version, fault, now: now)
         self.serveDelayedFetches(now: now)
         self.conclude(request, response, fault, to, now: now)
     }
@@ -39,13 +39,17 @@ extension BrokerStateMachine {
     private mutating func appended(
         _ request: ProduceRequest,
         _ version: Int16,
-        _ fault: Fault?
+        _ fault: Fault?,
+        now: Instant
     ) -> ProduceResponse {
         var response = ProduceResponse()
+        let isForbidden = request.transactionalID == nil && request.hasTransactionalRecords
+        let fault = isForbidden ? .refuse(.transactionalIDAuthorizationFailed) : fault
+        let context = ProduceContext(request, version: version, fault: fault, now: now)
         for data in request.topicData {
             let name = version >= 13 ? self.topicNames[data.topicID] : data.name
             let partitions = data.partitionData.map { partition in
-                self.append(partition, to: name, request.acks, version, fault)
+                self.outcome(of: partition, in: name, context)
             }
             response.responses.append(
                 .init(name: data.name, topicID: data.topicID, partitionResponses: partitions)
@@ -57,18 +61,16 @@ extension BrokerStateMachine {
         return response
     }
 
-    private mutating func append(
-        _ data: ProduceRequest.PartitionData,
-        to topic: String?,
-        _ acks: Int16,
-        _ version: Int16,
-        _ fault: Fault?
+    private mutating func outcome(
+        of data: ProduceRequest.PartitionData,
+        in topic: String?,
+        _ context: ProduceContext
     ) -> ProduceResponse.PartitionResponse {
         var response = ProduceResponse.PartitionResponse(index: data.index)
         do throws(Refusal) {
-            if case .refuse(let error, _) = fault { throw Refusal(error) }
-            let offset = try self.append(data, to: topic, acks, version)
-            if case .failAfterAppend(let error, _) = fault { throw Refusal(error) }
+            if case .refuse(let error, _) = context.fault { throw Refusal(error) }
+            let offset = try self.append(data, to: topic, context)
+            if case .failAfterAppend(let error, _) = context.fault { throw Refusal(error) }
             response.baseOffset = offset
             response.logStartOffset = topic.flatMap { self.log($0, data.index)?.startOffset } ?? 0
         } catch {
@@ -82,30 +84,29 @@ extension BrokerStateMachine {
     private mutating func append(
         _ data: ProduceRequest.PartitionData,
         to name: String?,
-        _ acks: Int16,
-        _ version: Int16
+        _ context: ProduceContext
     ) throws(Refusal) -> Int64 {
-        guard (-1...1).contains(acks) else { throw Refusal(.invalidRequiredAcks) }
+        guard (-1...1).contains(context.acks) else { throw Refusal(.invalidRequiredAcks) }
         guard let name else { throw Refusal(.unknownTopicID) }
-        let batch = try self.validated(data, of: name, version)
+        guard self.hasPartition(name, data.index) else { throw Refusal(.unknownTopicOrPartition) }
+        let batch = try BatchValidation.single(data.records, version: context.version)
+        let partition = TopicPartition(topic: name, partition: data.index)
+        try self.verify(
+            batch.header,
+            of: context.transactionalID,
+            in: partition,
+            context.version,
+            now: context.now
+        )
+        try self.validate(batch, for: name)
         return try self.append(batch, to: name, Int(data.index))
     }
 
-    /// The partition's batch; in a function of its own, so that no copy of the topic is left when
-    /// the batch is appended.
-    private func validated(
-        _ data: ProduceRequest.PartitionData,
-        of name: String,
-        _ version: Int16
-    ) throws(Refusal) -> RecordBatch {
-        guard let topic = self.topics[name], topic.partitions.indices.contains(Int(data.index))
-        else { throw Refusal(.unknownTopicOrPartition) }
-        return try BatchValidation.batch(
-            in: data.records,
-            version: version,
-            topic: topic,
-            maxMessageBytes: self.configuration.maxMessageBytes
-        )
+    /// In a function of its own, so that no copy of the topic is left when the batch is appended.
+    private func validate(_ batch: RecordBatch, for name: String) throws(Refusal) {
+        guard let topic = self.topics[name] else { throw Refusal(.unknownTopicOrPartition) }
+        let limit = self.configuration.maxMessageBytes
+        try BatchValidation.validate(batch, topic: topic, maxMessageBytes: limit)
     }
 
     private mutating func append(
@@ -119,5 +120,39 @@ extension BrokerStateMachine {
             .append(batch, retentionBytes: retention)
         guard let result else { throw Refusal(.unknownTopicOrPartition) }
         return try result.get()
+    }
+}
+
+/// What all partitions of a request have in common.
+struct ProduceContext {
+    var transactionalID: String?
+    var acks: Int16
+    var version: Int16
+    var fault: Fault?
+    var now: BrokerStateMachine.Instant
+
+    init(
+        _ request: ProduceRequest,
+        version: Int16,
+        fault: Fault?,
+        now: BrokerStateMachine.Instant
+    ) {
+        self.transactionalID = request.transactionalID
+        self.acks = request.acks
+        self.version = version
+        self.fault = fault
+        self.now = now
+    }
+}
+
+extension ProduceRequest {
+    /// Whether a batch in it says that it belongs to a transaction.
+    fileprivate var hasTransactionalRecords: Bool {
+        self.topicData.contains { topic in
+            topic.partitionData.contains { partition in
+                let header = partition.records.flatMap { try? RecordBatchHeader(peeking: $0) }
+                return header.map { $0.magic == 2 && $0.isTransactional } ?? false
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ package import NIOCore
 /// One Kafka node in memory: it is told requests, and asked what to answer.
 ///
 /// It answers as Apache Kafka does, also to what no good client sends, so that a test against it
-/// means something. It leads every partition, keeps no file, and knows no transactions.
+/// means something. It leads every partition, keeps no file, and coordinates all transactions.
 package struct BrokerStateMachine {
     package typealias Instant = ContinuousClock.Instant
 
@@ -44,7 +44,8 @@ package struct BrokerStateMachine {
     var topics: [String: Topic] = [:]
     var topicNames: [TopicID: String] = [:]
     var groups: [String: ConsumerGroup] = [:]
-    var nextProducerID: Int64 = 1000
+    var coordinator = TransactionCoordinator()
+    var clock = WallClock()
     var faults = FaultPlan()
     /// Requests with record batches that were received, good or not.
     package internal(set) var produceRequestCount = 0
@@ -76,6 +77,11 @@ package struct BrokerStateMachine {
         self.serve(id, now: now)
     }
 
+    /// Tells the time of day, by which records are stamped and grow old.
+    package mutating func setClock(milliseconds: Int64, now: Instant) {
+        self.clock.set(milliseconds: milliseconds, at: now)
+    }
+
     /// What to do next; nil until something is told or a deadline has passed.
     package mutating func nextAction(now: Instant) -> Action? {
         self.expire(now: now)
@@ -90,11 +96,14 @@ package struct BrokerStateMachine {
     package var nextDeadline: Instant? {
         var deadlines = self.delayedFetches.map(\.deadline)
         deadlines += self.groups.values.compactMap(\.nextDeadline)
+        if let deadline = self.coordinator.nextDeadline { deadlines.append(deadline) }
         if let end = self.faults.stalledUntil, !self.actions.isEmpty { deadlines.append(end) }
         return deadlines.min()
     }
 
     private mutating func expire(now: Instant) {
+        self.coordinator.timePassed(now: now)
+        self.writeMarkers(now: now)
         while let index = self.delayedFetches.firstIndex(where: { $0.deadline <= now }) {
             let fetch = self.delayedFetches.remove(at: index)
             self.answer(fetch.address, FetchRequest.self, self.fetched(fetch), now: now)

@@ -21,13 +21,15 @@ package enum Fault: Sendable, Equatable {
     /// What is known of producer ids is forgotten, but for each one's last batch if so wished,
     /// as a clean restart does.
     case forgetProducers(keepingLastBatch: Bool)
+    /// From now on the markers that end transactions are written so much later.
+    case delayMarkers(Duration)
 
     var nth: Int? {
         switch self {
         case .refuse(_, let nth), .failAfterAppend(_, let nth), .loseAnswer(let nth),
             .closeBeforeAppend(let nth), .swallowAnswer(let nth), .throttle(_, let nth):
             nth
-        case .stall, .closeConnections, .forgetProducers: nil
+        case .stall, .closeConnections, .forgetProducers, .delayMarkers: nil
         }
     }
 }
@@ -51,6 +53,7 @@ extension BrokerStateMachine {
     package mutating func inject(_ fault: Fault, now: Instant) {
         switch fault {
         case .stall(let duration): self.faults.stalledUntil = now + duration
+        case .delayMarkers(let duration): self.coordinator.markerDelay = duration
         case .closeConnections: self.closeAll(reason: "all connections are closed")
         case .forgetProducers(let keepingLastBatch):
             for name in self.topics.keys {

@@ -10,12 +10,26 @@ package struct PartitionLog: Sendable {
     package private(set) var endOffset: Int64 = 0
     package private(set) var byteCount = 0
     private(set) var producers = ProducerStates()
+    /// Transactions that were aborted, in the order of their markers.
+    private(set) var abortedTransactions: [AbortedTransaction] = []
 
     /// Batches that were answered as duplicates.
     package private(set) var duplicateCount = 0
 
     /// The epoch of the one leader that a partition ever has.
     static let leaderEpoch: Int32 = 0
+
+    struct AbortedTransaction: Sendable, Equatable {
+        var producerID: Int64
+        var firstOffset: Int64
+        /// That of the marker.
+        var lastOffset: Int64
+    }
+
+    /// The end of what a consumer may see that reads committed records only.
+    package var lastStableOffset: Int64 {
+        self.producers.firstUnstableOffset.map { max($0, self.startOffset) } ?? self.endOffset
+    }
 
     /// Appends a valid batch; returns its first offset, that of the batch it duplicates, or why not.
     mutating func append(
@@ -31,69 +45,39 @@ package struct PartitionLog: Sendable {
         }
         let offset = self.endOffset
         self.producers.appended(batch.header, atOffset: offset)
-        var placed = batch
-        placed.place(atOffset: offset, leaderEpoch: Self.leaderEpoch)
-        self.batches.append(placed)
-        self.byteCount += placed.buffer.readableBytes
-        self.endOffset += Int64(placed.header.recordCount)
+        self.place(batch)
         self.trim(to: retentionBytes)
         return .success(offset)
+    }
+
+    /// Appends the marker that ends a producer's transaction.
+    mutating func appendMarker(_ marker: RecordBatch, isCommit: Bool) {
+        let start = self.producers.ended(marker.header)
+        if let start, !isCommit {
+            let aborted = AbortedTransaction(
+                producerID: marker.header.producerID,
+                firstOffset: start,
+                lastOffset: self.endOffset
+            )
+            self.abortedTransactions.append(aborted)
+        }
+        self.place(marker)
+    }
+
+    private mutating func place(_ batch: RecordBatch) {
+        var placed = batch
+        placed.place(atOffset: self.endOffset, leaderEpoch: Self.leaderEpoch)
+        self.batches.append(placed)
+        self.byteCount += placed.buffer.readableBytes
+        self.endOffset += Int64(placed.header.lastOffsetDelta) + 1
     }
 
     mutating func forgetProducers(keepingLastBatch: Bool) {
         self.producers.forget(keepingLastBatch: keepingLastBatch)
     }
 
-    /// The place of the batch with that offset or, behind a gap, of the next one.
-    func index(ofBatchAt offset: Int64) -> Int {
-        var low = 0
-        var high = self.batches.count
-        while low < high {
-            let middle = (low + high) / 2
-            let header = self.batches[middle].header
-            if header.baseOffset + Int64(header.lastOffsetDelta) < offset {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        return low
-    }
-
-    /// Whole batches from the one with `offset` on, up to `limit` bytes.
-    ///
-    /// The first batch comes even when it is over the limit, if so wished: otherwise a consumer with
-    /// a small limit would never get past it.
-    func records(from offset: Int64, limit: Int, atLeastOne: Bool) -> ByteBuffer {
-        var records = ByteBuffer()
-        for batch in self.batches[self.index(ofBatchAt: offset)...] {
-            let isForced = atLeastOne && records.readableBytes == 0
-            guard isForced || records.readableBytes + batch.buffer.readableBytes <= limit else {
-                break
-            }
-            records.writeImmutableBuffer(batch.buffer)
-        }
-        return records
-    }
-
-    /// Bytes from the batch with `offset` on, counted no further than `limit`.
-    func byteCount(from offset: Int64, limit: Int) -> Int {
-        var count = 0
-        for batch in self.batches[self.index(ofBatchAt: offset)...] where count < limit {
-            count += batch.buffer.readableBytes
-        }
-        return count
-    }
-
-    /// The first record whose timestamp is not before `timestamp`.
-    func firstRecord(notBefore timestamp: Int64) -> (timestamp: Int64, offset: Int64)? {
-        for batch in self.batches where batch.header.maxTimestamp >= timestamp {
-            guard let records = try? batch.records() else { continue }
-            if let record = records.first(where: { $0.timestamp >= timestamp }) {
-                return (record.timestamp, record.offset)
-            }
-        }
-        return nil
+    mutating func expireProducers(before timestamp: Int64) {
+        self.producers.expire(before: timestamp)
     }
 
     private mutating func trim(to limit: Int) {
@@ -105,6 +89,7 @@ package struct PartitionLog: Sendable {
         }
         self.batches.removeFirst(dropped)
         self.startOffset = self.batches.first?.header.baseOffset ?? self.endOffset
+        self.abortedTransactions.removeAll { $0.lastOffset < self.startOffset }
     }
 }
 

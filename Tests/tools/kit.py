@@ -222,7 +222,7 @@ def create_topics(bootstrap, topics):
         future.result(20)
 
 
-def read(bootstrap, topics, quiet=20.0):
+def read(bootstrap, topics, quiet=20.0, **options):
     """Yields every record of the topics, from their first offsets to their ends.
 
     The end is where the broker says it is in the answer to a fetch: not every broker is right
@@ -240,6 +240,7 @@ def read(bootstrap, topics, quiet=20.0):
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 50,
             "log_level": 3,
+            **options,
         }
     )
     try:

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import KafkaProtocol
 internal import NIOCore
 
@@ -13,6 +14,7 @@ final class BrokerShell {
     init(_ machine: BrokerStateMachine, loop: any EventLoop) {
         self.machine = machine
         self.loop = loop
+        self.machine.setClock(milliseconds: wallClockMilliseconds(), now: .now)
     }
 
     func opened(_ channel: any Channel) -> BrokerStateMachine.ConnectionID {
@@ -100,4 +102,10 @@ final class BrokerConnectionHandler: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
     }
+}
+
+private func wallClockMilliseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
 }
