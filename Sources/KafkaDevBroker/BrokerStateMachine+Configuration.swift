@@ -14,6 +14,8 @@ extension BrokerStateMachine {
         package var retentionBytes = 1 << 30
         /// Kafka's `socket.request.max.bytes`.
         package var maxRequestBytes = 104_857_600
+        /// Kafka's `producer.id.expiration.ms`: how long a producer that writes nothing is known.
+        package var producerIDExpiration = Duration.seconds(24 * 3600)
         /// The level of `transaction.version` that the cluster agreed on: 2 ends each transaction
         /// with a new epoch (KIP-890).
         package var transactionVersion: Int16 = 2

@@ -69,9 +69,10 @@ extension BrokerStateMachine {
         var response = ProduceResponse.PartitionResponse(index: data.index)
         do throws(Refusal) {
             if case .refuse(let error, _) = context.fault { throw Refusal(error) }
-            let offset = try self.append(data, to: topic, context)
+            let place = try self.append(data, to: topic, context)
             if case .failAfterAppend(let error, _) = context.fault { throw Refusal(error) }
-            response.baseOffset = offset
+            response.baseOffset = place.offset
+            response.logAppendTimeMilliseconds = place.appendTime
             response.logStartOffset = topic.flatMap { self.log($0, data.index)?.startOffset } ?? 0
         } catch {
             response.errorCode = error.error
@@ -85,7 +86,7 @@ extension BrokerStateMachine {
         _ data: ProduceRequest.PartitionData,
         to name: String?,
         _ context: ProduceContext
-    ) throws(Refusal) -> Int64 {
+    ) throws(Refusal) -> PartitionLog.Place {
         guard (-1...1).contains(context.acks) else { throw Refusal(.invalidRequiredAcks) }
         guard let name else { throw Refusal(.unknownTopicID) }
         guard self.hasPartition(name, data.index) else { throw Refusal(.unknownTopicOrPartition) }
@@ -98,23 +99,38 @@ extension BrokerStateMachine {
             context.version,
             now: context.now
         )
-        try self.validate(batch, for: name)
-        return try self.append(batch, to: name, Int(data.index))
+        let stored = try self.stored(batch, in: name, now: context.now)
+        return try self.append(stored, to: name, Int(data.index))
     }
 
+    /// The batch as the topic wants it, if it takes it.
+    ///
     /// In a function of its own, so that no copy of the topic is left when the batch is appended.
-    private func validate(_ batch: RecordBatch, for name: String) throws(Refusal) {
-        guard let topic = self.topics[name] else { throw Refusal(.unknownTopicOrPartition) }
-        let limit = self.configuration.maxMessageBytes
-        try BatchValidation.validate(batch, topic: topic, maxMessageBytes: limit)
+    private mutating func stored(
+        _ batch: RecordBatch,
+        in name: String,
+        now: Instant
+    ) throws(Refusal) -> RecordBatch {
+        let time = self.clock.milliseconds(at: now)
+        guard let topic = self.topics[name]?.configuration else {
+            throw Refusal(.unknownTopicOrPartition)
+        }
+        let validation = BatchValidation(
+            topic,
+            maxMessageBytes: self.configuration.maxMessageBytes,
+            time: time
+        )
+        try validation.validate(batch)
+        return try validation.rewritten(batch)
     }
 
     private mutating func append(
         _ batch: RecordBatch,
         to name: String,
         _ partition: Int
-    ) throws(Refusal) -> Int64 {
-        let retention = self.configuration.retentionBytes
+    ) throws(Refusal) -> PartitionLog.Place {
+        let own = self.topics[name]?.configuration.retentionBytes ?? .max
+        let retention = min(own, self.configuration.retentionBytes)
         // In place: a copy of the topic would copy its list of batches with each one appended.
         let result = self.topics[name]?.partitions[partition]
             .append(batch, retentionBytes: retention)

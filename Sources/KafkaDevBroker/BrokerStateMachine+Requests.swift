@@ -9,6 +9,7 @@ extension BrokerStateMachine {
         JoinGroupRequest.self, HeartbeatRequest.self, LeaveGroupRequest.self,
         SyncGroupRequest.self, ApiVersionsRequest.self, CreateTopicsRequest.self,
         InitProducerIDRequest.self, AddPartitionsToTxnRequest.self, EndTxnRequest.self,
+        DescribeConfigsRequest.self,
     ]
 
     private static let offered: [ApiVersionsResponse.ApiVersion] = Self.requests.map { type in
@@ -66,6 +67,9 @@ extension BrokerStateMachine {
         case .createTopics:
             let request = try CreateTopicsRequest(body: body, version: version)
             self.answer(to, CreateTopicsRequest.self, self.createTopics(request), now: now)
+        case .describeConfigs:
+            let request = try DescribeConfigsRequest(body: body, version: version)
+            self.answer(to, DescribeConfigsRequest.self, self.describeConfigs(request), now: now)
         default: try self.dispatchTransactionRequest(header, body, to, now: now)
         }
     }

@@ -7,9 +7,25 @@ extension BrokerStateMachine {
         partitions: Int32,
         configs: [String: String] = [:]
     ) {
+        do {
+            self.createTopic(name, partitions: partitions, try TopicConfiguration(configs))
+        } catch {
+            preconditionFailure("\(name) cannot have these settings: \(error.message ?? "")")
+        }
+    }
+
+    private mutating func createTopic(
+        _ name: String,
+        partitions: Int32,
+        _ configuration: TopicConfiguration
+    ) {
         guard self.topics[name] == nil else { return }
         let id = TopicID(high: self.configuration.seed, low: UInt64(self.topics.count + 1))
-        self.topics[name] = Topic(id: id, partitionCount: Int(partitions), configs: configs)
+        self.topics[name] = Topic(
+            id: id,
+            partitionCount: Int(partitions),
+            configuration: configuration
+        )
         self.topicNames[id] = name
     }
 
@@ -27,28 +43,43 @@ extension BrokerStateMachine {
             topic.assignments.isEmpty ? topic.numPartitions : Int32(topic.assignments.count)
         let count = wanted == -1 ? self.configuration.defaultPartitions : wanted
         var result = CreateTopicsResponse.TopicResult(name: topic.name)
-        result.errorCode = self.problem(topic, partitions: count)
-        guard result.errorCode == .none else { return result }
-        result.numPartitions = count
-        result.replicationFactor = 1
-        result.configs = []
-        guard !validateOnly else { return result }
-        let configs = topic.configs.compactMap { config in config.value.map { (config.name, $0) } }
-        let unique = Dictionary(configs) { $1 }
-        self.createTopic(topic.name, partitions: count, configs: unique)
-        result.topicID = self.topics[topic.name]?.id ?? .zero
+        do {
+            let configuration = try self.configuration(of: topic, partitions: count)
+            result.numPartitions = count
+            result.replicationFactor = 1
+            result.configs = self.describe(configuration).map { config in
+                .init(name: config.name, value: config.value, configSource: config.source)
+            }
+            guard !validateOnly else { return result }
+            self.createTopic(topic.name, partitions: count, configuration)
+            result.topicID = self.topics[topic.name]?.id ?? .zero
+        } catch {
+            result.errorCode = error.error
+            result.errorMessage = error.message
+        }
         return result
     }
 
-    private func problem(
-        _ topic: CreateTopicsRequest.Topic,
+    private func configuration(
+        of topic: CreateTopicsRequest.Topic,
         partitions: Int32
-    ) -> KafkaError {
-        if !Topic.isValid(topic.name) { return .invalidTopicException }
-        if self.topics[topic.name] != nil { return .topicAlreadyExists }
-        if !(1...Self.partitionLimit).contains(partitions) { return .invalidPartitions }
-        let hasOneReplica = [-1, 1].contains(topic.replicationFactor)
-        return hasOneReplica ? .none : .invalidReplicationFactor
+    ) throws(Refusal) -> TopicConfiguration {
+        guard Topic.isValid(topic.name) else { throw Refusal(.invalidTopicException) }
+        guard self.topics[topic.name] == nil else { throw Refusal(.topicAlreadyExists) }
+        guard (1...Self.partitionLimit).contains(partitions) else {
+            throw Refusal(.invalidPartitions)
+        }
+        guard [-1, 1].contains(topic.replicationFactor) else {
+            throw Refusal(.invalidReplicationFactor)
+        }
+        var values: [String: String] = [:]
+        for config in topic.configs {
+            guard let value = config.value else {
+                throw Refusal(.invalidConfig, "Null value not supported for \(config.name)")
+            }
+            values[config.name] = value
+        }
+        return try TopicConfiguration(values)
     }
 
     /// More partitions than anybody tries out on one machine.

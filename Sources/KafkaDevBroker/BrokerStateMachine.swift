@@ -46,6 +46,9 @@ package struct BrokerStateMachine {
     var groups: [String: ConsumerGroup] = [:]
     var coordinator = TransactionCoordinator()
     var clock = WallClock()
+    /// `producer.id.expiration.check.interval.ms` and `log.retention.check.interval.ms`.
+    var producerCheck = PeriodicCheck(every: .seconds(600))
+    var retentionCheck = PeriodicCheck(every: .seconds(300))
     var faults = FaultPlan()
     /// Requests with record batches that were received, good or not.
     package internal(set) var produceRequestCount = 0
@@ -73,6 +76,7 @@ package struct BrokerStateMachine {
         now: Instant
     ) {
         guard self.connections[id] != nil else { return }
+        self.housekeep(now: now)
         self.connections[id]?.waiting.append(frame)
         self.serve(id, now: now)
     }

@@ -31,15 +31,22 @@ package struct PartitionLog: Sendable {
         self.producers.firstUnstableOffset.map { max($0, self.startOffset) } ?? self.endOffset
     }
 
-    /// Appends a valid batch; returns its first offset, that of the batch it duplicates, or why not.
+    /// Where a batch is in the log.
+    struct Place: Equatable {
+        var offset: Int64
+        /// The broker's time in the topics that want it, and that of any duplicate; otherwise -1.
+        var appendTime: Int64
+    }
+
+    /// Appends a valid batch; returns its place, that of the batch it duplicates, or why not.
     mutating func append(
         _ batch: RecordBatch,
         retentionBytes: Int
-    ) -> Result<Int64, Refusal> {
+    ) -> Result<Place, Refusal> {
         switch self.producers.check(batch.header) {
-        case .duplicate(let offset):
+        case .duplicate(let known):
             self.duplicateCount += 1
-            return .success(offset)
+            return .success(Place(offset: known.baseOffset, appendTime: known.timestamp))
         case .refused(let error): return .failure(Refusal(error))
         case .inSequence: break
         }
@@ -47,7 +54,8 @@ package struct PartitionLog: Sendable {
         self.producers.appended(batch.header, atOffset: offset)
         self.place(batch)
         self.trim(to: retentionBytes)
-        return .success(offset)
+        let time = batch.header.isLogAppendTime ? batch.header.maxTimestamp : -1
+        return .success(Place(offset: offset, appendTime: time))
     }
 
     /// Appends the marker that ends a producer's transaction.
@@ -80,14 +88,26 @@ package struct PartitionLog: Sendable {
         self.producers.expire(before: timestamp)
     }
 
+    /// Deletes the oldest batches whose records are all older than `timestamp`.
+    mutating func expireBatches(before timestamp: Int64) {
+        let kept = self.batches.firstIndex { $0.header.maxTimestamp >= timestamp }
+        self.removeFirst(kept ?? self.batches.count)
+    }
+
     private mutating func trim(to limit: Int) {
-        guard self.byteCount > limit else { return }
+        var rest = self.byteCount
         var dropped = 0
-        while self.byteCount > limit, dropped < self.batches.count - 1 {
-            self.byteCount -= self.batches[dropped].buffer.readableBytes
+        while rest > limit, dropped < self.batches.count - 1 {
+            rest -= self.batches[dropped].buffer.readableBytes
             dropped += 1
         }
-        self.batches.removeFirst(dropped)
+        self.removeFirst(dropped)
+    }
+
+    private mutating func removeFirst(_ count: Int) {
+        guard count > 0 else { return }
+        for batch in self.batches[..<count] { self.byteCount -= batch.buffer.readableBytes }
+        self.batches.removeFirst(count)
         self.startOffset = self.batches.first?.header.baseOffset ?? self.endOffset
         self.abortedTransactions.removeAll { $0.lastOffset < self.startOffset }
     }

@@ -11,6 +11,8 @@ struct ProducerStates: Sendable {
         var baseSequence: Int32
         var lastSequence: Int32
         var baseOffset: Int64
+        /// That of its newest record, in milliseconds.
+        var timestamp: Int64
     }
 
     struct State: Sendable, Equatable {
@@ -25,8 +27,8 @@ struct ProducerStates: Sendable {
 
     enum Verdict: Equatable {
         case inSequence
-        /// It is in the log at this offset.
-        case duplicate(Int64)
+        /// It is in the log already.
+        case duplicate(Batch)
         case refused(KafkaError)
     }
 
@@ -61,7 +63,7 @@ struct ProducerStates: Sendable {
         let known = state.batches.first { batch in
             batch.baseSequence == header.baseSequence && batch.lastSequence == header.lastSequence
         }
-        if let known { return .duplicate(known.baseOffset) }
+        if let known { return .duplicate(known) }
         let isNext = RecordSequence.advance(last.lastSequence, by: 1) == header.baseSequence
         return isNext ? .inSequence : .refused(.outOfOrderSequenceNumber)
     }
@@ -71,7 +73,8 @@ struct ProducerStates: Sendable {
         let batch = Batch(
             baseSequence: header.baseSequence,
             lastSequence: header.lastSequence,
-            baseOffset: offset
+            baseOffset: offset,
+            timestamp: header.maxTimestamp
         )
         var state = self.state(of: header.producerID, epoch: header.producerEpoch)
         state.batches.append(batch)

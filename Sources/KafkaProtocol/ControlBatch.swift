@@ -12,8 +12,8 @@ extension RecordBatch {
         coordinatorEpoch: Int32,
         timestamp: Int64
     ) throws -> RecordBatch {
-        var record = ByteBuffer()
-        // Attributes, timestamp delta and offset delta, then the lengths as zig-zag varints.
+        var record = ByteBuffer(integer: UInt8(2 * 16))
+        // Length, attributes, timestamp delta and offset delta, then the lengths as zig-zag varints.
         record.writeBytes([0, 0, 0, 8])
         record.writeInteger(Int16(0))
         record.writeInteger(Int16(isCommit ? 1 : 0))
@@ -29,25 +29,7 @@ extension RecordBatch {
         header.producerID = producerID
         header.producerEpoch = epoch
         header.recordCount = 1
-        return try RecordBatch(header, records: record)
-    }
-
-    /// Puts a header with the right length and checksum before one record of up to 63 bytes.
-    private init(_ header: RecordBatchHeader, records record: ByteBuffer) throws {
-        var header = header
-        let size = RecordBatchHeader.size + 1 + record.readableBytes
-        header.batchLength = Int32(size - RecordBatchHeader.lengthOverhead)
-        var bytes = ByteBuffer(repeating: 0, count: RecordBatchHeader.size)
-        bytes.writeInteger(UInt8(record.readableBytes * 2))
-        bytes.writeImmutableBuffer(record)
-        header.overwrite(&bytes)
-        let crc = bytes.withUnsafeReadableBytes { bytes in
-            let covered = bytes[RecordBatchHeader.attributesOffset...]
-            return CRC32C.checksum(of: UnsafeRawBufferPointer(rebasing: covered))
-        }
-        bytes.setInteger(crc, at: RecordBatchHeader.crcOffset)
-        guard let batch = try RecordBatch(from: &bytes) else { throw ProtocolError.truncated }
-        self = batch
+        return try RecordBatch(assembling: header, body: record)
     }
 
     /// How the transaction ended that this batch ends; nil if it is no such batch.

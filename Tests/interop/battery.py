@@ -361,6 +361,55 @@ def timeouts(battery):
         battery.row("... for good", one.send(1), (OLD_EPOCH, -1))
 
 
+# MARK: Settings of topics
+
+
+def settings(battery):
+    own = {"retention.ms": "1000", "max.message.bytes": "200", "cleanup.policy": "compact"}
+    topic = battery.topic(**own)
+    with battery.client() as client:
+        error, found = client.describe_topic(topic)
+        battery.row("DescribeConfigs", error, NONE)
+        battery.row(
+            "... tells what was set",
+            {name: value for name, (value, source) in found.items() if source == 1},
+            own,
+        )
+        battery.row("... and the defaults", found["compression.type"], ("producer", 5))
+        battery.row("... of a topic", client.describe_topic("nowhere")[0], UNKNOWN_TOPIC)
+        bad = [{"no.such": "1"}, {"retention.ms": "soon"}, {"compression.type": "rar"}]
+        found = [client.create_topic(f"bad-{n}", **each) for n, each in enumerate(bad)]
+        battery.row("a setting that is none", found, [40, 40, 40])
+        found = client.produce(topic, 0, batch([b"x" * 200]))
+        battery.row("the topic's max.message.bytes", found.error, TOO_LARGE)
+        found = client.produce(topic, 0, batch([b"a", b"b"], key=None))
+        battery.row("a compacted topic needs keys", found.error, INVALID)
+        battery.row("... the records are named", [each[0] for each in found.record_errors], [0, 1])
+
+
+def timestamps_and_codecs(battery):
+    now = int(time.time() * 1000)
+    with battery.client() as client:
+        topic = battery.topic(**{"message.timestamp.after.max.ms": "60000"})
+        found = client.produce(topic, 0, batch(timestamp=now + 3_600_000))
+        battery.row("a timestamp ahead of the limit", found.error, 32)
+        battery.row("... is named", [each[0] for each in found.record_errors], [0])
+        battery.row("... before it", client.produce(topic, 0, batch(timestamp=now)).error, NONE)
+        topic = battery.topic(**{"message.timestamp.type": "LogAppendTime"})
+        found = client.produce(topic, 0, batch(timestamp=1_000_000_000_000))
+        battery.row("LogAppendTime is told", abs(found.append_time - now) < 60_000, True)
+        stored = wire.batches(client.fetch(topic, 0).data)[0]
+        battery.row("... and stored", stored.max_timestamp, found.append_time)
+        topic = battery.topic(**{"compression.type": "zstd"})
+        identity = client.init_producer_id()
+        values = [b"the same line again"] * 50
+        records = batch(values, pid=identity.pid, epoch=0, sequence=7, codec=1)
+        battery.row("gzip for zstd", client.produce(topic, 0, records).error, NONE)
+        stored = wire.batches(client.fetch(topic, 0).data)[0]
+        found = (stored.attributes, stored.pid, stored.sequence, stored.count)
+        battery.row("... is compressed anew", found, (4, identity.pid, 7, 50))
+
+
 # MARK: What is no request
 
 
@@ -411,6 +460,8 @@ def records_of_stock_transactions(battery, bootstrap):
         zombie.begin_transaction()
         for number in range(30):
             zombie.produce("stock", f"{value} {number}".encode(), partition=0)
+        # An abort forgets what was not sent yet.
+        zombie.flush(20)
         zombie.commit_transaction(20) if commit else zombie.abort_transaction(20)
     zombie.begin_transaction()
     zombie.produce("stock", b"open", partition=0)
@@ -428,11 +479,7 @@ def records_of_stock_transactions(battery, bootstrap):
 
 
 def stock_client(battery, bootstrap):
-    from confluent_kafka.admin import AdminClient, NewTopic
-
-    AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic("stock", 1)])[
-        "stock"
-    ].result(20)
+    kit.create_topics(bootstrap, {"stock": 1})
     records_of_stock_transactions(battery, bootstrap)
     wanted = [f"{kind} {number}" for kind in ("committed", "too") for number in range(30)]
     committed = [each.value().decode() for each in kit.read(bootstrap, ["stock"])]
@@ -452,6 +499,8 @@ PARTS = [
     fencing,
     second_version,
     timeouts,
+    settings,
+    timestamps_and_codecs,
     malformed,
 ]
 
