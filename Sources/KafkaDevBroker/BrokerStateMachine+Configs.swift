@@ -3,7 +3,10 @@ internal import KafkaProtocol
 extension BrokerStateMachine {
     typealias DescribedConfig = DescribeConfigsResponse.Config
 
-    func describeConfigs(_ request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+    func describeConfigs(
+        _ request: DescribeConfigsRequest,
+        at node: Int32
+    ) -> DescribeConfigsResponse {
         DescribeConfigsResponse(
             results: request.resources.map { resource in
                 var result = DescribeConfigsResponse.Result(
@@ -11,7 +14,7 @@ extension BrokerStateMachine {
                     name: resource.name
                 )
                 do throws(Refusal) {
-                    let configs = try self.configs(of: resource)
+                    let configs = try self.configs(of: resource, at: node)
                     result.configs = configs.filter { resource.keys?.contains($0.name) ?? true }
                 } catch {
                     result.errorCode = error.error
@@ -24,7 +27,8 @@ extension BrokerStateMachine {
     }
 
     private func configs(
-        of resource: DescribeConfigsRequest.Resource
+        of resource: DescribeConfigsRequest.Resource,
+        at node: Int32
     ) throws(Refusal) -> [DescribedConfig] {
         switch resource.type {
         case DescribeConfigsRequest.topicType:
@@ -34,7 +38,7 @@ extension BrokerStateMachine {
             }
             return self.describe(topic.configuration)
         case Self.brokerType:
-            guard resource.name == "\(self.configuration.nodeID)" else {
+            guard resource.name == "\(node)" else {
                 throw Refusal(.invalidRequest, "Unexpected broker id \(resource.name)")
             }
             return self.brokerConfigs

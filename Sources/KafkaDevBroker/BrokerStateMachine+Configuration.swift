@@ -1,13 +1,13 @@
 extension BrokerStateMachine {
     package struct Configuration: Sendable {
-        package var nodeID: Int32 = 1
-        /// The address that clients are told to connect to.
-        package var host: String
-        package var port: Int32
+        /// The brokers of the cluster, at least one.
+        package var nodes: [Node]
         package var clusterID = "forktail-dev-broker"
         /// Partitions of a topic that is made when first mentioned.
         package var defaultPartitions: Int32
         package var createsTopics = true
+        /// Replicas of a topic that asks for no number, as far as there are nodes.
+        package var defaultReplicationFactor: Int16 = 3
         /// Kafka's `message.max.bytes`.
         package var maxMessageBytes = 1_048_588
         /// Bytes of a partition's batches beyond which the oldest are deleted.
@@ -23,8 +23,7 @@ extension BrokerStateMachine {
         package var seed: UInt64 = 1
 
         package init(host: String = "127.0.0.1", port: Int32 = 0, defaultPartitions: Int32 = 1) {
-            self.host = host
-            self.port = port
+            self.nodes = [Node(id: 1, host: host, port: port)]
             self.defaultPartitions = defaultPartitions
         }
     }

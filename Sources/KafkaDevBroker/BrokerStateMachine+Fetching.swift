@@ -33,6 +33,7 @@ extension BrokerStateMachine {
             let name = self.name(of: topic, fetch.address.version)
             for partition in topic.partitions {
                 guard let log = name.flatMap({ self.log($0, partition.partition) }),
+                    self.problem(with: log, fetch.address, partition) == nil,
                     (log.startOffset...log.endOffset).contains(partition.fetchOffset)
                 else { return true }
                 let end = log.readableEnd(isCommitted: fetch.request.isolationLevel == 1)
@@ -50,7 +51,7 @@ extension BrokerStateMachine {
     func fetched(_ fetch: DelayedFetch) -> FetchResponse {
         var response = FetchResponse()
         let options = FetchOptions(
-            version: fetch.address.version,
+            address: fetch.address,
             isCommitted: fetch.request.isolationLevel == 1
         )
         var left = Int(fetch.request.maxBytes)
@@ -68,6 +69,17 @@ extension BrokerStateMachine {
             response.responses.append(answer)
         }
         return response
+    }
+
+    /// Why the node cannot be read from; from version 11 on followers can (KIP-392).
+    private func problem(
+        with log: PartitionLog,
+        _ address: ReplyAddress,
+        _ partition: FetchRequest.Partition
+    ) -> KafkaError? {
+        let isReplica = log.leadership.replicas.contains(address.node)
+        let node = address.version >= 11 && isReplica ? log.leadership.leader : address.node
+        return self.problem(with: log, at: node, epoch: partition.currentLeaderEpoch)
     }
 
     private func name(of topic: FetchRequest.Topic, _ version: Int16) -> String? {
@@ -91,6 +103,10 @@ extension BrokerStateMachine {
             data.errorCode = .unknownTopicOrPartition
             return data
         }
+        if let problem = self.problem(with: log, options.address, partition) {
+            data.errorCode = problem
+            return data
+        }
         data.highWatermark = log.endOffset
         data.lastStableOffset = log.lastStableOffset
         data.logStartOffset = log.startOffset
@@ -109,7 +125,8 @@ extension BrokerStateMachine {
         if options.isCommitted {
             data.abortedTransactions = log.aborted(from: offset, before: slice.endOffset)
         }
-        if options.version < 10 && self.hasZstd(log, from: offset, data.records?.readableBytes ?? 0)
+        if options.address.version < 10
+            && self.hasZstd(log, from: offset, data.records?.readableBytes ?? 0)
         {
             data.errorCode = .unsupportedCompressionType
             data.records = .init()
@@ -129,7 +146,7 @@ extension BrokerStateMachine {
 
 /// What all partitions of a fetch have in common.
 private struct FetchOptions {
-    var version: Int16
+    var address: BrokerStateMachine.ReplyAddress
     /// Whether records of open transactions are held back.
     var isCommitted: Bool
 }

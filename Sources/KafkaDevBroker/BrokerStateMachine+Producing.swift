@@ -8,7 +8,7 @@ extension BrokerStateMachine {
         if case .closeBeforeAppend = fault {
             return self.close(to.connection, reason: "a fault was asked for")
         }
-        let response = self.appended(request, to.version, fault, now: now)
+        let response = self.appended(request, to, fault, now: now)
         self.serveDelayedFetches(now: now)
         self.conclude(request, response, fault, to, now: now)
     }
@@ -38,16 +38,16 @@ extension BrokerStateMachine {
 
     private mutating func appended(
         _ request: ProduceRequest,
-        _ version: Int16,
+        _ to: ReplyAddress,
         _ fault: Fault?,
         now: Instant
     ) -> ProduceResponse {
         var response = ProduceResponse()
         let isForbidden = request.transactionalID == nil && request.hasTransactionalRecords
         let fault = isForbidden ? .refuse(.transactionalIDAuthorizationFailed) : fault
-        let context = ProduceContext(request, version: version, fault: fault, now: now)
+        let context = ProduceContext(request, to, fault: fault, now: now)
         for data in request.topicData {
-            let name = version >= 13 ? self.topicNames[data.topicID] : data.name
+            let name = to.version >= 13 ? self.topicNames[data.topicID] : data.name
             let partitions = data.partitionData.map { partition in
                 self.outcome(of: partition, in: name, context)
             }
@@ -55,6 +55,7 @@ extension BrokerStateMachine {
                 .init(name: data.name, topicID: data.topicID, partitionResponses: partitions)
             )
         }
+        response.nodeEndpoints = self.endpoints(of: response)
         if case .throttle(let milliseconds, _) = fault {
             response.throttleTimeMilliseconds = milliseconds
         }
@@ -78,6 +79,9 @@ extension BrokerStateMachine {
             response.errorCode = error.error
             response.errorMessage = error.message
             response.recordErrors = error.records
+            if error.error == .notLeaderOrFollower, let topic {
+                response.currentLeader = self.currentLeader(topic, data.index)
+            }
         }
         return response
     }
@@ -89,7 +93,7 @@ extension BrokerStateMachine {
     ) throws(Refusal) -> PartitionLog.Place {
         guard (-1...1).contains(context.acks) else { throw Refusal(.invalidRequiredAcks) }
         guard let name else { throw Refusal(.unknownTopicID) }
-        guard self.hasPartition(name, data.index) else { throw Refusal(.unknownTopicOrPartition) }
+        try self.checkLeadership(of: name, data.index, context)
         let batch = try BatchValidation.single(data.records, version: context.version)
         let partition = TopicPartition(topic: name, partition: data.index)
         try self.verify(
@@ -101,6 +105,38 @@ extension BrokerStateMachine {
         )
         let stored = try self.stored(batch, in: name, now: context.now)
         return try self.append(stored, to: name, Int(data.index))
+    }
+
+    /// Makes sure that the node that was asked leads the partition, with enough replicas.
+    private func checkLeadership(
+        of topic: String,
+        _ partition: Int32,
+        _ context: ProduceContext
+    ) throws(Refusal) {
+        guard let log = self.log(topic, partition), let settings = self.topics[topic]?.configuration
+        else { throw Refusal(.unknownTopicOrPartition) }
+        if let problem = self.problem(with: log, at: context.node) { throw Refusal(problem) }
+        let isEnough = self.inSyncReplicas(log.leadership).count >= settings.minInSyncReplicas
+        guard isEnough || context.acks != -1 else { throw Refusal(.notEnoughReplicas) }
+    }
+
+    private func currentLeader(
+        _ topic: String,
+        _ partition: Int32
+    ) -> ProduceResponse.CurrentLeader? {
+        self.log(topic, partition).map { log in
+            .init(leaderID: log.leadership.leader, leaderEpoch: log.leadership.epoch)
+        }
+    }
+
+    /// Where the leaders are that the answer points to.
+    private func endpoints(of response: ProduceResponse) -> [ProduceResponse.NodeEndpoint] {
+        let partitions = response.responses.flatMap(\.partitionResponses)
+        let leaders = Set(partitions.compactMap(\.currentLeader?.leaderID))
+        guard !leaders.isEmpty else { return [] }
+        return self.nodes.filter { leaders.contains($0.id) }.map { node in
+            .init(nodeID: node.id, host: node.host, port: node.port)
+        }
     }
 
     /// The batch as the topic wants it, if it takes it.
@@ -144,18 +180,20 @@ struct ProduceContext {
     var transactionalID: String?
     var acks: Int16
     var version: Int16
+    var node: Int32
     var fault: Fault?
     var now: BrokerStateMachine.Instant
 
     init(
         _ request: ProduceRequest,
-        version: Int16,
+        _ to: BrokerStateMachine.ReplyAddress,
         fault: Fault?,
         now: BrokerStateMachine.Instant
     ) {
         self.transactionalID = request.transactionalID
         self.acks = request.acks
-        self.version = version
+        self.version = to.version
+        self.node = to.node
         self.fault = fault
         self.now = now
     }

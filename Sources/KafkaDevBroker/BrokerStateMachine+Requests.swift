@@ -9,7 +9,7 @@ extension BrokerStateMachine {
         JoinGroupRequest.self, HeartbeatRequest.self, LeaveGroupRequest.self,
         SyncGroupRequest.self, ApiVersionsRequest.self, CreateTopicsRequest.self,
         InitProducerIDRequest.self, AddPartitionsToTxnRequest.self, EndTxnRequest.self,
-        DescribeConfigsRequest.self,
+        DescribeConfigsRequest.self, DeleteTopicsRequest.self,
     ]
 
     private static let offered: [ApiVersionsResponse.ApiVersion] = Self.requests.map { type in
@@ -63,13 +63,10 @@ extension BrokerStateMachine {
             self.answer(to, MetadataRequest.self, self.metadata(request, version), now: now)
         case .listOffsets:
             let request = try ListOffsetsRequest(body: body, version: version)
-            self.answer(to, ListOffsetsRequest.self, self.listOffsets(request), now: now)
-        case .createTopics:
-            let request = try CreateTopicsRequest(body: body, version: version)
-            self.answer(to, CreateTopicsRequest.self, self.createTopics(request), now: now)
-        case .describeConfigs:
-            let request = try DescribeConfigsRequest(body: body, version: version)
-            self.answer(to, DescribeConfigsRequest.self, self.describeConfigs(request), now: now)
+            let response = self.listOffsets(request, at: to.node)
+            self.answer(to, ListOffsetsRequest.self, response, now: now)
+        case .createTopics, .deleteTopics, .describeConfigs:
+            try self.dispatchTopicRequest(header, body, to, now: now)
         default: try self.dispatchTransactionRequest(header, body, to, now: now)
         }
     }
@@ -110,13 +107,21 @@ extension BrokerStateMachine {
             }
     }
 
-    private func listOffsets(_ request: ListOffsetsRequest) -> ListOffsetsResponse {
+    private func listOffsets(
+        _ request: ListOffsetsRequest,
+        at node: Int32
+    ) -> ListOffsetsResponse {
         ListOffsetsResponse(
             topics: request.topics.map { topic in
                 ListOffsetsResponse.TopicResponse(
                     name: topic.name,
                     partitions: topic.partitions.map {
-                        self.offset(topic.name, $0, isCommitted: request.isolationLevel == 1)
+                        self.offset(
+                            topic.name,
+                            $0,
+                            at: node,
+                            isCommitted: request.isolationLevel == 1
+                        )
                     }
                 )
             }
@@ -126,6 +131,7 @@ extension BrokerStateMachine {
     private func offset(
         _ topic: String,
         _ partition: ListOffsetsRequest.Partition,
+        at node: Int32,
         isCommitted: Bool
     ) -> ListOffsetsResponse.PartitionResponse {
         var response = ListOffsetsResponse.PartitionResponse(
@@ -135,7 +141,12 @@ extension BrokerStateMachine {
             response.errorCode = .unknownTopicOrPartition
             return response
         }
-        response.leaderEpoch = PartitionLog.leaderEpoch
+        let epoch = partition.currentLeaderEpoch
+        if let problem = self.problem(with: log, at: node, epoch: epoch) {
+            response.errorCode = problem
+            return response
+        }
+        response.leaderEpoch = log.leadership.epoch
         let end = log.readableEnd(isCommitted: isCommitted)
         switch partition.timestamp {
         case -1: response.offset = end

@@ -12,15 +12,15 @@ extension BrokerStateMachine {
         switch header.apiKey {
         case .initProducerID:
             let request = try InitProducerIDRequest(body: body, version: version)
-            let response = self.initProducerID(request, version, now: now)
+            let response = self.initProducerID(request, to, now: now)
             self.answer(to, InitProducerIDRequest.self, response, now: now)
         case .addPartitionsToTxn:
             let request = try AddPartitionsToTxnRequest(body: body, version: version)
-            let response = self.addPartitions(request, version, now: now)
+            let response = self.addPartitions(request, to, now: now)
             self.answer(to, AddPartitionsToTxnRequest.self, response, now: now)
         case .endTxn:
             let request = try EndTxnRequest(body: body, version: version)
-            let response = self.endTransaction(request, version, now: now)
+            let response = self.endTransaction(request, to, now: now)
             self.answer(to, EndTxnRequest.self, response, now: now)
         default: try self.dispatchGroupRequest(header, body, to, now: now)
         }
@@ -29,13 +29,16 @@ extension BrokerStateMachine {
 
     private mutating func initProducerID(
         _ request: InitProducerIDRequest,
-        _ version: Int16,
+        _ to: ReplyAddress,
         now: Instant
     ) -> InitProducerIDResponse {
         guard let id = request.transactionalID else {
             // Without a transactional id Kafka gives a fresh producer id, whatever it is asked with.
             let producerID = self.coordinator.takeProducerID()
             return InitProducerIDResponse(producerID: producerID, producerEpoch: 0)
+        }
+        guard self.isCoordinator(to.node, of: id) else {
+            return InitProducerIDResponse(errorCode: .notCoordinator)
         }
         guard (request.producerID == -1) == (request.producerEpoch == -1) else {
             return InitProducerIDResponse(errorCode: .invalidRequest)
@@ -58,21 +61,24 @@ extension BrokerStateMachine {
             )
         case .failure(let refusal):
             return InitProducerIDResponse(
-                errorCode: Self.fencing(refusal.error, isKnown: version >= 4)
+                errorCode: Self.fencing(refusal.error, isKnown: to.version >= 4)
             )
         }
     }
 
     private mutating func endTransaction(
         _ request: EndTxnRequest,
-        _ version: Int16,
+        _ to: ReplyAddress,
         now: Instant
     ) -> EndTxnResponse {
+        guard self.isCoordinator(to.node, of: request.transactionalID) else {
+            return EndTxnResponse(errorCode: .notCoordinator)
+        }
         let result = self.coordinator.end(
             request.transactionalID,
             .init(producerID: request.producerID, epoch: request.producerEpoch),
             commit: request.committed,
-            raisesEpoch: version >= 5,
+            raisesEpoch: to.version >= 5,
             now: now
         )
         switch result {
@@ -82,13 +88,13 @@ extension BrokerStateMachine {
                 producerEpoch: identity.epoch
             )
         case .failure(let refusal):
-            return EndTxnResponse(errorCode: Self.fencing(refusal.error, isKnown: version >= 2))
+            return EndTxnResponse(errorCode: Self.fencing(refusal.error, isKnown: to.version >= 2))
         }
     }
 
     private mutating func addPartitions(
         _ request: AddPartitionsToTxnRequest,
-        _ version: Int16,
+        _ to: ReplyAddress,
         now: Instant
     ) -> AddPartitionsToTxnResponse {
         let wanted = request.topics.flatMap { topic in
@@ -98,14 +104,8 @@ extension BrokerStateMachine {
         // All or none: with one that is not there, none is added.
         let result =
             unknown.isEmpty
-            ? self.coordinator.add(
-                wanted,
-                to: request.transactionalID,
-                .init(producerID: request.producerID, epoch: request.producerEpoch),
-                raisesEpoch: false,
-                now: now
-            ) : .operationNotAttempted
-        let error = Self.fencing(result, isKnown: version >= 2)
+            ? self.add(wanted, request, at: to.node, now: now) : .operationNotAttempted
+        let error = Self.fencing(result, isKnown: to.version >= 2)
         return AddPartitionsToTxnResponse(
             topics: request.topics.map { topic in
                 let partitions = topic.partitions.map { index in
@@ -117,6 +117,24 @@ extension BrokerStateMachine {
                 }
                 return .init(name: topic.name, partitions: partitions)
             }
+        )
+    }
+
+    private mutating func add(
+        _ partitions: [TopicPartition],
+        _ request: AddPartitionsToTxnRequest,
+        at node: Int32,
+        now: Instant
+    ) -> KafkaError {
+        guard self.isCoordinator(node, of: request.transactionalID) else {
+            return .notCoordinator
+        }
+        return self.coordinator.add(
+            partitions,
+            to: request.transactionalID,
+            .init(producerID: request.producerID, epoch: request.producerEpoch),
+            raisesEpoch: false,
+            now: now
         )
     }
 

@@ -1,10 +1,10 @@
 internal import KafkaProtocol
 package import NIOCore
 
-/// One Kafka node in memory: it is told requests, and asked what to answer.
+/// A Kafka cluster in memory: it is told requests, and asked what to answer.
 ///
 /// It answers as Apache Kafka does, also to what no good client sends, so that a test against it
-/// means something. It leads every partition, keeps no file, and coordinates all transactions.
+/// means something. Its nodes share one log of each partition.
 package struct BrokerStateMachine {
     package typealias Instant = ContinuousClock.Instant
 
@@ -19,17 +19,23 @@ package struct BrokerStateMachine {
     package enum Action: Equatable {
         case send(ConnectionID, [ByteBuffer])
         case close(ConnectionID, reason: String)
+        /// Opens a node's port, or closes it.
+        case listen(node: Int32)
+        case stopListening(node: Int32)
     }
 
     /// Where an answer goes, and which request it belongs to.
     struct ReplyAddress: Equatable {
         var connection: ConnectionID
+        /// The node that was asked.
+        var node: Int32
         var version: Int16
         var correlationID: Int32
     }
 
     /// A client; its requests are answered one after the other, as Kafka does.
     struct Connection {
+        var node: Int32
         var waiting = CircularBuffer<ByteBuffer>()
         var isBusy = false
     }
@@ -43,6 +49,8 @@ package struct BrokerStateMachine {
     package var configuration: Configuration
     var topics: [String: Topic] = [:]
     var topicNames: [TopicID: String] = [:]
+    /// Topics that were ever made, by which their ids differ.
+    var createdTopicCount = 0
     var groups: [String: ConsumerGroup] = [:]
     var coordinator = TransactionCoordinator()
     var clock = WallClock()
@@ -54,14 +62,16 @@ package struct BrokerStateMachine {
     package internal(set) var produceRequestCount = 0
     var delayedFetches: [DelayedFetch] = []
     private var connections: [ConnectionID: Connection] = [:]
-    private var actions = CircularBuffer<Action>()
+    var actions = CircularBuffer<Action>()
 
     package init(configuration: Configuration) {
         self.configuration = configuration
     }
 
-    package mutating func connectionOpened(_ id: ConnectionID) {
-        self.connections[id] = Connection()
+    /// Takes a client's connection to a node.
+    package mutating func connectionOpened(_ id: ConnectionID, node: Int32 = 1) {
+        self.connections[id] = Connection(node: node)
+        if !self.isUp(node) { self.close(id, reason: "node \(node) is down") }
     }
 
     package mutating func connectionClosed(_ id: ConnectionID) {
@@ -142,6 +152,7 @@ package struct BrokerStateMachine {
         let header = try RequestHeader(from: &body) { Self.isFlexible($0, version: $1) }
         let address = ReplyAddress(
             connection: id,
+            node: self.connections[id]?.node ?? -1,
             version: header.apiVersion,
             correlationID: header.correlationID
         )
@@ -183,9 +194,9 @@ extension BrokerStateMachine {
         self.actions.append(.close(id, reason: reason))
     }
 
-    mutating func closeAll(reason: String) {
-        for id in self.connections.keys.sorted(by: { $0.number < $1.number }) {
-            self.close(id, reason: reason)
-        }
+    /// Closes all connections, or those of one node.
+    mutating func closeAll(of node: Int32? = nil, reason: String) {
+        let open = self.connections.filter { node == nil || $0.value.node == node }.keys
+        for id in open.sorted(by: { $0.number < $1.number }) { self.close(id, reason: reason) }
     }
 }

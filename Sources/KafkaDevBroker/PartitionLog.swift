@@ -16,8 +16,11 @@ package struct PartitionLog: Sendable {
     /// Batches that were answered as duplicates.
     package private(set) var duplicateCount = 0
 
-    /// The epoch of the one leader that a partition ever has.
-    static let leaderEpoch: Int32 = 0
+    package internal(set) var leadership: Leadership
+
+    init(_ leadership: Leadership) {
+        self.leadership = leadership
+    }
 
     struct AbortedTransaction: Sendable, Equatable {
         var producerID: Int64
@@ -74,7 +77,7 @@ package struct PartitionLog: Sendable {
 
     private mutating func place(_ batch: RecordBatch) {
         var placed = batch
-        placed.place(atOffset: self.endOffset, leaderEpoch: Self.leaderEpoch)
+        placed.place(atOffset: self.endOffset, leaderEpoch: self.leadership.epoch)
         self.batches.append(placed)
         self.byteCount += placed.buffer.readableBytes
         self.endOffset += Int64(placed.header.lastOffsetDelta) + 1

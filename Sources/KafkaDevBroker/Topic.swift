@@ -6,9 +6,9 @@ package struct Topic: Sendable {
     package internal(set) var partitions: [PartitionLog]
     let configuration: TopicConfiguration
 
-    init(id: TopicID, partitionCount: Int, configuration: TopicConfiguration) {
+    init(id: TopicID, partitions: [Leadership], configuration: TopicConfiguration) {
         self.id = id
-        self.partitions = (0..<partitionCount).map { _ in PartitionLog() }
+        self.partitions = partitions.map { PartitionLog($0) }
         self.configuration = configuration
     }
 

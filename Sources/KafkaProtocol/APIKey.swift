@@ -20,6 +20,7 @@ package struct APIKey: RawRepresentable, Hashable, Sendable {
     package static let saslHandshake = APIKey(rawValue: 17)
     package static let apiVersions = APIKey(rawValue: 18)
     package static let createTopics = APIKey(rawValue: 19)
+    package static let deleteTopics = APIKey(rawValue: 20)
     package static let initProducerID = APIKey(rawValue: 22)
     package static let addPartitionsToTxn = APIKey(rawValue: 24)
     package static let endTxn = APIKey(rawValue: 26)

@@ -11,8 +11,17 @@ final class Conversation {
     let connection = BrokerStateMachine.ConnectionID(number: 1)
     let other = BrokerStateMachine.ConnectionID(number: 2)
 
-    init(topic: String? = "t", partitions: Int32 = 1, configs: [String: String] = [:]) {
-        self.broker = BrokerStateMachine(configuration: .init(host: "broker", port: 9092))
+    init(
+        topic: String? = "t",
+        partitions: Int32 = 1,
+        configs: [String: String] = [:],
+        nodes: Int = 1
+    ) {
+        var configuration = BrokerStateMachine.Configuration(host: "broker", port: 9092)
+        configuration.nodes = (1...Int32(nodes)).map { id in
+            Node(id: id, host: "broker", port: 9091 + id)
+        }
+        self.broker = BrokerStateMachine(configuration: configuration)
         self.broker.connectionOpened(self.connection)
         self.broker.connectionOpened(self.other)
         if let topic {

@@ -157,6 +157,13 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 ]
             )
         ),
+        Sample(request: DeleteTopicsRequest(topics: [.init(name: "t", topicID: id)])),
+        Sample(
+            DeleteTopicsRequest.self,
+            response: DeleteTopicsResponse(
+                responses: [.init(name: "t", topicID: id, errorCode: .none, errorMessage: "m")]
+            )
+        ),
     ]
 
     private static let authenticating: [Sample] = [

@@ -410,6 +410,21 @@ def timestamps_and_codecs(battery):
         battery.row("... is compressed anew", found, (4, identity.pid, 7, 50))
 
 
+def topics_made_anew(battery):
+    topic = battery.topic()
+    with battery.client() as client:
+        old = client.topic_id(topic)
+        found = client.produce(old, 0, batch(), version=13)
+        battery.row("Produce 13 by topic id", (found.error, found.base), (NONE, 0))
+        battery.row("DeleteTopics", client.delete_topic(topic), NONE)
+        battery.row("... again", client.delete_topic(topic), UNKNOWN_TOPIC)
+        client.create_topic(topic)
+        found = client.produce(old, 0, batch(), version=13)
+        battery.row("the old id of a topic that was made anew", found.error, 100)
+        found = client.produce(client.topic_id(topic), 0, batch(), version=13)
+        battery.row("... and the new one", (found.error, found.base), (NONE, 0))
+
+
 # MARK: What is no request
 
 
@@ -438,6 +453,80 @@ def malformed(battery):
             battery.row(f"{name} closes the connection", client.is_silent(2), None)
     with battery.client() as client:
         battery.row("and the broker lives", client.api_versions()[0], NONE)
+
+
+# MARK: Several nodes
+
+
+def leaders(battery, broker):
+    with battery.client() as client:
+        client.create_topic("led", 3)
+        nodes, topics = client.metadata(["led"])
+        partitions = topics["led"][1]
+        battery.row("each node leads", sorted(each[1] for each in partitions.values()), [1, 2, 3])
+        leader = partitions[0][1]
+        errors = {}
+        for node, address in nodes.items():
+            with Client(address) as each:
+                found = each.produce("led", 0, batch(), version=10)
+                errors[node] = (found.error, found.leader)
+        battery.row(
+            "who does not lead says who does",
+            errors,
+            {node: (NONE, None) if node == leader else (6, (leader, 0)) for node in nodes},
+        )
+        other = next(node for node in nodes if node != leader)
+        kit.tell_broker(broker, f"leader led 0 {other}")
+        found = client.metadata(["led"])[1]["led"][1][0]
+        battery.row("the leader moves", found, (NONE, other))
+    with Client(nodes[leader]) as client:
+        battery.row("... and says so", client.produce("led", 0, batch(), version=10).leader, (other, 1))
+    with Client(nodes[other]) as client:
+        battery.row("... with the log", client.produce("led", 0, batch()).base, 1)
+
+
+def nodes_go_and_come(battery, broker):
+    with battery.client() as client:
+        nodes = client.metadata()[0]
+    kit.tell_broker(broker, "down 2")
+    try:
+        Client(nodes[2], 1)
+        found = "it answers"
+    except OSError:
+        found = "refused"
+    battery.row("a node that is down takes no connection", found, "refused")
+    with battery.client() as client:
+        left, topics = client.metadata(["led"])
+        battery.row("... is not told of", sorted(left), [1, 3])
+        leaders = {each[1] for each in topics["led"][1].values()}
+        battery.row("... and leads nothing", 2 in leaders, False)
+        kit.tell_broker(broker, "up 2")
+        with Client(nodes[2]) as back:
+            battery.row("it comes back on its port", sorted(back.metadata()[0]), [1, 2, 3])
+
+
+def a_producer_follows_its_leader(battery, broker):
+    from confluent_kafka import Producer
+
+    with battery.client() as client:
+        client.create_topic("followed", 3)
+    options = {"enable.idempotence": True, "linger.ms": 1, "log_level": 2}
+    producer = Producer({"bootstrap.servers": broker.bootstrap, **options})
+    for number in range(600):
+        producer.produce("followed", str(number).encode(), partition=number % 3)
+        producer.poll(0.001)
+        if number % 100 == 50:
+            kit.tell_broker(broker, f"leader followed {number // 100 % 3} {number // 100 % 2 + 1}")
+        if number == 300:
+            kit.tell_broker(broker, "down 3")
+        if number == 500:
+            kit.tell_broker(broker, "up 3")
+    battery.row("confluent-kafka: all is acknowledged", producer.flush(30), 0)
+    found = {}
+    for each in kit.read(broker.bootstrap, ["followed"]):
+        found.setdefault(each.partition(), []).append(int(each.value()))
+    wanted = {partition: list(range(partition, 600, 3)) for partition in range(3)}
+    battery.row("... each record once and in order", found == wanted, True)
 
 
 # MARK: A stock client
@@ -501,6 +590,7 @@ PARTS = [
     timeouts,
     settings,
     timestamps_and_codecs,
+    topics_made_anew,
     malformed,
 ]
 
@@ -514,6 +604,15 @@ def main():
                 part(battery)
         with checks.group("confluent-kafka's transactions"):
             stock_client(battery, bootstrap)
+    broker = kit.start_broker("forktail", partitions=1, arguments=["--brokers", "3"])
+    try:
+        cluster = Battery(checks, broker.bootstrap.split(",")[0])
+        for part in [leaders, nodes_go_and_come, a_producer_follows_its_leader]:
+            with checks.group(part.__name__.replace("_", " ")):
+                part(cluster, broker)
+        battery.rows += cluster.rows
+    finally:
+        kit.stop_broker(broker)
     print(f"{battery.rows - checks.failed} of {battery.rows} rows answered as Kafka answers")
     checks.finish()
 

@@ -171,9 +171,11 @@ def broker(kind, partitions=4, port=0, data=None):
         stop_broker(process)
 
 
-def start_broker(kind, partitions=4, port=0, data=None):
+def start_broker(kind, partitions=4, port=0, data=None, arguments=()):
+    """Starts a broker; `arguments` are for Forktail's own, which takes commands on `stdin`."""
     if kind == "forktail":
         command = [FORKTAIL, "broker", "--port", port, "--partitions", partitions, "-q"]
+        command += ["--commands", *arguments]
     else:
         command = [TOOLS / f"start-{kind}", "--port", port]
         if data is not None:
@@ -182,7 +184,7 @@ def start_broker(kind, partitions=4, port=0, data=None):
         [str(part) for part in command],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if kind == "forktail" else subprocess.DEVNULL,
         text=True,
     )
     ready, _, _ = select.select([process.stdout], [], [], 20)
@@ -195,6 +197,15 @@ def start_broker(kind, partitions=4, port=0, data=None):
     return process
 
 
+def tell_broker(process, command):
+    """Gives Forktail's broker a command and waits until it is obeyed."""
+    process.stdin.write(command + "\n")
+    process.stdin.flush()
+    answer = process.stdout.readline().strip()
+    if answer != "OK":
+        raise Failure(f"the broker answered {command!r} with {answer!r}")
+
+
 def stop_broker(process):
     if process.poll() is None:
         process.terminate()
@@ -204,6 +215,8 @@ def stop_broker(process):
             process.kill()
             process.wait()
     process.stdout.close()
+    if process.stdin:
+        process.stdin.close()
 
 
 # MARK: Topics and records

@@ -330,13 +330,29 @@ class Client:
 
     def create_topic(self, name, partitions=1, **configs):
         def topic(out, _):
-            out.text(name).put("ih", partitions, 1).put("i", 0)
+            out.text(name).put("ih", partitions, -1).put("i", 0)
             out.array(list(configs.items()), lambda row, pair: row.text(pair[0]).text(pair[1]))
 
         body = Writer(False).array([0], topic).put("i?", 10000, False)
-        reader = self.ask(CREATE_TOPICS, 2, body.data)
+        reader = self.ask(CREATE_TOPICS, 4, body.data)
         reader.take("i"), reader.take("i"), reader.text()
         return reader.take("h")
+
+    def delete_topic(self, name):
+        body = Writer(False).array([name], lambda out, each: out.text(each)).put("i", 10000)
+        reader = self.ask(DELETE_TOPICS, 1, body.data)
+        reader.take("ii"), reader.text()
+        return reader.take("h")
+
+    def topic_id(self, name):
+        """The sixteen bytes by which Produce 13 names a topic."""
+        body = Writer(True)
+        body.array([name], lambda out, each: out.put("qq", 0, 0).text(each).tags())
+        reader = self.ask(METADATA, 12, body.put("??", False, False).tags().data)
+        reader.take("i")
+        reader.array(lambda each: (each.take("i"), each.text(), each.take("i"), each.text(), each.tags()))
+        reader.text(), reader.take("i"), reader.unsigned_varint(), reader.take("h"), reader.text()
+        return reader.raw(16)
 
     def init_producer_id(self, name=None, timeout=60000, pid=-1, epoch=-1, version=4):
         body = Writer(version >= 2).text(name).put("i", timeout)

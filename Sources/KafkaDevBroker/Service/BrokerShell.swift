@@ -6,22 +6,36 @@ internal import NIOCore
 final class BrokerShell {
     var machine: BrokerStateMachine
     private let loop: any EventLoop
+    private let listeners: NodeListeners
     private var channels: [BrokerStateMachine.ConnectionID: any Channel] = [:]
     private var nextNumber = 1
     private var timer: Scheduled<Void>?
     private var isRunning = false
 
-    init(_ machine: BrokerStateMachine, loop: any EventLoop) {
+    init(_ machine: BrokerStateMachine, loop: any EventLoop, listeners: NodeListeners) {
         self.machine = machine
         self.loop = loop
+        self.listeners = listeners
         self.machine.setClock(milliseconds: wallClockMilliseconds(), now: .now)
     }
 
-    func opened(_ channel: any Channel) -> BrokerStateMachine.ConnectionID {
+    /// Opens the ports of all nodes that are up and tells which they are.
+    func listen() -> EventLoopFuture<[Int]> {
+        let bound = NIOLoopBound(self, eventLoop: self.loop)
+        let ports = self.machine.configuration.nodes.filter(\.isUp).map { node in
+            self.listeners.open(node.id, port: Int(node.port), for: self).map { port in
+                bound.value.machine.setPort(Int32(port), ofNode: node.id)
+                return port
+            }
+        }
+        return EventLoopFuture.whenAllSucceed(ports, on: self.loop)
+    }
+
+    func opened(_ channel: any Channel, at node: Int32) -> BrokerStateMachine.ConnectionID {
         let id = BrokerStateMachine.ConnectionID(number: self.nextNumber)
         self.nextNumber += 1
         self.channels[id] = channel
-        self.update { machine, _ in machine.connectionOpened(id) }
+        self.update { machine, _ in machine.connectionOpened(id, node: node) }
         return id
     }
 
@@ -30,7 +44,9 @@ final class BrokerShell {
         self.update { machine, _ in machine.connectionClosed(id) }
     }
 
+    /// Closes all ports and connections.
     func closeAll() {
+        self.listeners.closeAll()
         for channel in self.channels.values { channel.close(promise: nil) }
     }
 
@@ -51,6 +67,10 @@ final class BrokerShell {
             for piece in pieces { self.channels[id]?.write(piece, promise: nil) }
             self.channels[id]?.flush()
         case .close(let id, _): self.channels[id]?.close(promise: nil)
+        case .stopListening(let node): self.listeners.close(node)
+        case .listen(let node):
+            let port = self.machine.configuration.nodes.first { $0.id == node }?.port ?? 0
+            _ = self.listeners.open(node, port: Int(port), for: self)
         }
     }
 
@@ -71,16 +91,18 @@ final class BrokerConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let shell: BrokerShell
+    private let node: Int32
     private var decoder: FrameDecoder
     private var id: BrokerStateMachine.ConnectionID?
 
-    init(_ shell: BrokerShell, requestLimit: Int) {
+    init(_ shell: BrokerShell, node: Int32, requestLimit: Int) {
         self.shell = shell
+        self.node = node
         self.decoder = FrameDecoder(limit: requestLimit)
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        self.id = self.shell.opened(context.channel)
+        self.id = self.shell.opened(context.channel, at: self.node)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

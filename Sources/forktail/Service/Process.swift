@@ -19,20 +19,48 @@ struct BrokerProcess {
     private let broker: DevBroker
     private let address: String
 
-    init(host: String, port: Int, partitions: Int) {
+    init(host: String, port: Int, partitions: Int, brokers: Int) {
         address = "\(host):\(port)"
         broker = DevBroker(
-            configuration: .init(host: host, port: port, defaultPartitions: partitions)
+            configuration: .init(
+                host: host,
+                port: port,
+                defaultPartitions: partitions,
+                nodes: brokers
+            )
         )
     }
 
-    /// - Throws: `ServiceError` when the port cannot be had.
-    func start() throws -> Int {
+    /// Returns the ports of all brokers.
+    ///
+    /// - Throws: `ServiceError` when a port cannot be had.
+    func start() throws -> [Int] {
         do {
-            return try waiting { [broker] in try await broker.start() }
+            return try waiting { [broker] in try await broker.listen() }
         } catch {
             let reason = (error as? IOError).map { systemErrorText($0.errnoCode) } ?? "\(error)"
             throw ServiceError(.unavailable, "cannot listen on \(address): \(reason)")
+        }
+    }
+
+    /// Lets go wrong what standard input says, on a thread that ends with the input.
+    func takeCommands() throws {
+        let broker = broker
+        try startThread(name: "commands") {
+            while let line = readLine() {
+                // Nobody is left to be answered when the output is closed.
+                try? writeToStandardOutput(Self.perform(line, on: broker) + "\n")
+            }
+        }
+    }
+
+    private static func perform(_ line: String, on broker: DevBroker) -> String {
+        guard let fault = Fault(command: line) else { return "ERROR no command: \(line)" }
+        do {
+            try waiting { try await broker.inject(fault) }
+            return "OK"
+        } catch {
+            return "ERROR \(error)"
         }
     }
 
