@@ -131,7 +131,9 @@ extension BrokerStateMachine {
             // No copy of the topic is kept: it would copy the logs that are updated.
             guard let configuration = self.topics[name]?.configuration else { continue }
             for index in self.topics[name]?.partitions.indices ?? 0..<0 {
+                let start = self.topics[name]?.partitions[index].startOffset
                 self.topics[name]?.update(index) { update(&$0, configuration) }
+                self.journalStart(of: name, index, unless: start)
             }
         }
     }

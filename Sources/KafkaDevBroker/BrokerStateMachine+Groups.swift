@@ -135,6 +135,9 @@ extension BrokerStateMachine {
             metadata: partition.committedMetadata
         )
         self.groups[group]?.offsets[topic, default: [:]][partition.partitionIndex] = committed
+        let partition = TopicPartition(topic: topic, partition: partition.partitionIndex)
+        let entry = OffsetEntry(group: group, partition: partition, committed: committed)
+        self.journal(.committedOffset(entry))
     }
 
     private func offsets(_ request: OffsetFetchRequest, _ version: Int16) -> OffsetFetchResponse {

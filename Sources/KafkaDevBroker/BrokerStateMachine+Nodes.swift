@@ -55,7 +55,7 @@ extension BrokerStateMachine {
         guard let log = self.log(topic, partition), self.isUp(node),
             log.leadership.replicas.contains(node)
         else { return }
-        self.topics[topic]?.update(Int(partition)) { $0.leadership.move(to: node) }
+        self.setLeader(of: topic, Int(partition), node)
     }
 
     /// Takes a node away: its connections close, and others lead what it led.
@@ -72,20 +72,27 @@ extension BrokerStateMachine {
         self.elect()
     }
 
+    private mutating func setLeader(of topic: String, _ index: Int, _ node: Int32) {
+        self.topics[topic]?.update(index) { $0.leadership.move(to: node) }
+        guard let leadership = self.topics[topic]?.partitions[index].leadership else { return }
+        let partition = TopicPartition(topic: topic, partition: Int32(index))
+        self.journal(.leadership(partition, leadership))
+    }
+
     private mutating func setNode(_ id: Int32, isUp: Bool) {
         guard let index = self.nodes.firstIndex(where: { $0.id == id }) else { return }
         self.configuration.nodes[index].isUp = isUp
     }
 
     /// Gives each partition whose leader is down the first of its replicas that is up.
-    private mutating func elect() {
+    mutating func elect() {
         for name in self.topics.keys {
             for index in self.topics[name]?.partitions.indices ?? 0..<0 {
                 guard let now = self.topics[name]?.partitions[index].leadership,
                     !self.isUp(now.leader)
                 else { continue }
                 let next = self.inSyncReplicas(now).first ?? -1
-                self.topics[name]?.update(index) { $0.leadership.move(to: next) }
+                self.setLeader(of: name, index, next)
             }
         }
     }

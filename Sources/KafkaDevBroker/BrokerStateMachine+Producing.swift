@@ -167,11 +167,14 @@ extension BrokerStateMachine {
     ) throws(Refusal) -> PartitionLog.Place {
         let own = self.topics[name]?.configuration.retentionBytes ?? .max
         let retention = min(own, self.configuration.retentionBytes)
+        let start = self.topics[name]?.partitions[partition].startOffset ?? 0
         // In place: a copy of the topic would copy its list of batches with each one appended.
         let result = self.topics[name]?.partitions[partition]
             .append(batch, retentionBytes: retention)
         guard let result else { throw Refusal(.unknownTopicOrPartition) }
-        return try result.get()
+        let place = try result.get()
+        if !place.isDuplicate { self.journalLastBatch(of: name, partition, startedAt: start) }
+        return place
     }
 }
 

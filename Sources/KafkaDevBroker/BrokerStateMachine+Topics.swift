@@ -52,6 +52,9 @@ extension BrokerStateMachine {
             configuration: configuration
         )
         self.topicNames[id] = name
+        if let topic = self.topics[name] {
+            self.journal(.topic(TopicEntry(name: name, topic: topic)))
+        }
     }
 
     mutating func deleteTopics(_ request: DeleteTopicsRequest) -> DeleteTopicsResponse {
@@ -77,6 +80,7 @@ extension BrokerStateMachine {
     package mutating func deleteTopic(_ name: String) {
         guard let topic = self.topics.removeValue(forKey: name) else { return }
         self.topicNames[topic.id] = nil
+        self.journal(.topicDeleted(name: name))
         for group in self.groups.keys { self.groups[group]?.offsets[name] = nil }
     }
 

@@ -166,6 +166,7 @@ extension BrokerStateMachine {
             version >= 12
             ? self.coordinator.add([partition], to: id, identity, raisesEpoch: true, now: now)
             : self.coordinator.verify(partition, of: id, identity, now: now)
+        self.journalTransactions(now: now)
         guard error != .none else { return }
         throw Refusal(
             Self.produceError(error, version),
@@ -193,6 +194,7 @@ extension BrokerStateMachine {
                 isAnyWritten = true
             }
         }
+        self.journalTransactions(now: now)
         if isAnyWritten { self.serveDelayedFetches(now: now) }
     }
 
@@ -216,5 +218,6 @@ extension BrokerStateMachine {
         }
         self.topics[partition.topic]?.partitions[Int(partition.partition)]
             .appendMarker(marker, isCommit: markers.isCommit)
+        self.journalLastBatch(of: partition.topic, Int(partition.partition))
     }
 }

@@ -22,6 +22,8 @@ package struct BrokerStateMachine {
         /// Opens a node's port, or closes it.
         case listen(node: Int32)
         case stopListening(node: Int32)
+        /// Writes what was changed to disk, before what follows is sent.
+        case journal(ByteBuffer)
     }
 
     /// Where an answer goes, and which request it belongs to.
@@ -61,6 +63,8 @@ package struct BrokerStateMachine {
     /// Requests with record batches that were received, good or not.
     package internal(set) var produceRequestCount = 0
     var delayedFetches: [DelayedFetch] = []
+    /// What the journal holds of transactions; nil if no journal is kept.
+    var journaled: JournaledTransactions?
     private var connections: [ConnectionID: Connection] = [:]
     var actions = CircularBuffer<Action>()
 
@@ -174,6 +178,7 @@ extension BrokerStateMachine {
                 version: address.version,
                 correlationID: address.correlationID
             )
+            self.journalTransactions(now: now)
             self.actions.append(.send(address.connection, pieces))
             self.finish(address.connection, now: now)
         } catch {

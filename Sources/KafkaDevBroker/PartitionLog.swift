@@ -39,6 +39,7 @@ package struct PartitionLog: Sendable {
         var offset: Int64
         /// The broker's time in the topics that want it, and that of any duplicate; otherwise -1.
         var appendTime: Int64
+        var isDuplicate = false
     }
 
     /// Appends a valid batch; returns its place, that of the batch it duplicates, or why not.
@@ -49,7 +50,9 @@ package struct PartitionLog: Sendable {
         switch self.producers.check(batch.header) {
         case .duplicate(let known):
             self.duplicateCount += 1
-            return .success(Place(offset: known.baseOffset, appendTime: known.timestamp))
+            return .success(
+                Place(offset: known.baseOffset, appendTime: known.timestamp, isDuplicate: true)
+            )
         case .refused(let error): return .failure(Refusal(error))
         case .inSequence: break
         }
@@ -63,16 +66,18 @@ package struct PartitionLog: Sendable {
 
     /// Appends the marker that ends a producer's transaction.
     mutating func appendMarker(_ marker: RecordBatch, isCommit: Bool) {
-        let start = self.producers.ended(marker.header)
-        if let start, !isCommit {
-            let aborted = AbortedTransaction(
-                producerID: marker.header.producerID,
-                firstOffset: start,
-                lastOffset: self.endOffset
-            )
-            self.abortedTransactions.append(aborted)
-        }
+        self.end(marker.header, isCommit: isCommit, at: self.endOffset)
         self.place(marker)
+    }
+
+    private mutating func end(_ marker: RecordBatchHeader, isCommit: Bool, at offset: Int64) {
+        guard let start = self.producers.ended(marker), !isCommit else { return }
+        let aborted = AbortedTransaction(
+            producerID: marker.producerID,
+            firstOffset: start,
+            lastOffset: offset
+        )
+        self.abortedTransactions.append(aborted)
     }
 
     private mutating func place(_ batch: RecordBatch) {
@@ -81,6 +86,39 @@ package struct PartitionLog: Sendable {
         self.batches.append(placed)
         self.byteCount += placed.buffer.readableBytes
         self.endOffset += Int64(placed.header.lastOffsetDelta) + 1
+    }
+
+    // MARK: After a restart
+
+    /// Takes back a batch that has its offset, with what it says of its producer.
+    mutating func restore(_ batch: RecordBatch) {
+        let header = batch.header
+        if let isCommit = batch.isCommitMarker {
+            self.end(header, isCommit: isCommit, at: header.baseOffset)
+        } else {
+            self.producers.appended(header, atOffset: header.baseOffset)
+        }
+        self.batches.append(batch)
+        self.byteCount += batch.buffer.readableBytes
+        self.endOffset = header.baseOffset + Int64(header.lastOffsetDelta) + 1
+    }
+
+    /// Drops what lies before `offset`, where an empty log then begins.
+    mutating func restoreStart(_ offset: Int64) {
+        self.removeFirst(
+            self.batches.firstIndex { $0.header.baseOffset >= offset } ?? self.batches.count
+        )
+        self.startOffset = offset
+        self.endOffset = max(self.endOffset, offset)
+    }
+
+    mutating func restore(_ state: ProducerStates.State, ofProducer id: Int64) {
+        self.producers.restore(state, of: id)
+    }
+
+    mutating func restore(_ aborted: AbortedTransaction) {
+        guard !self.abortedTransactions.contains(aborted) else { return }
+        self.abortedTransactions.append(aborted)
     }
 
     mutating func forgetProducers(keepingLastBatch: Bool) {

@@ -107,6 +107,10 @@ struct ProducerStates: Sendable {
         return state
     }
 
+    mutating func restore(_ state: State, of producerID: Int64) {
+        self.states[producerID] = state
+    }
+
     /// Forgets who wrote nothing since `timestamp`, unless a transaction is open.
     mutating func expire(before timestamp: Int64) {
         self.states = self.states.filter { _, state in

@@ -12,6 +12,16 @@ package struct Topic: Sendable {
         self.configuration = configuration
     }
 
+    /// A topic that was there before a restart.
+    init(restoring entry: TopicEntry) throws(Refusal) {
+        let settings = entry.settings.map { ($0.name, $0.value) }
+        self.init(
+            id: entry.id,
+            partitions: entry.partitions,
+            configuration: try TopicConfiguration(Dictionary(settings) { $1 })
+        )
+    }
+
     mutating func update(_ index: Int, _ body: (inout PartitionLog) -> Void) {
         body(&self.partitions[index])
     }

@@ -25,7 +25,7 @@ struct Transaction: Sendable, Equatable {
     var partitions: Set<TopicPartition> = []
     /// When the transaction began that is open.
     var startedAt: Instant?
-    var updatedAt: Instant
+    var updatedAt: Instant?
     /// Whether the transaction was ended as `transaction.version` 2 has it: with a new epoch.
     var raisesEpoch = false
 

@@ -79,13 +79,22 @@ struct TransactionCoordinator: Sendable {
     /// A transactional id that nobody used for long is forgotten.
     mutating func expire(_ id: String, now: Instant) {
         guard let transaction = self.transactions[id], transaction.state != .ongoing,
-            !transaction.isPreparing, now - transaction.updatedAt >= self.idExpiration
+            !transaction.isPreparing, let updatedAt = transaction.updatedAt,
+            now - updatedAt >= self.idExpiration
         else { return }
         self.transactions[id] = nil
     }
 }
 
 extension TransactionCoordinator {
+    /// Goes on after a restart: markers that are missing are written anew.
+    mutating func resume(now: Instant) {
+        for (id, transaction) in self.transactions.sorted(by: { $0.key < $1.key }) {
+            if transaction.isPreparing { self.scheduleMarkers(of: id, now: now) }
+            if transaction.state == .ongoing { self.nextCheck = now + self.checkInterval }
+        }
+    }
+
     /// When something has to be done unprompted.
     var nextDeadline: Instant? {
         (self.dueMarkers.map(\.due) + [self.nextCheck].compactMap { $0 }).min()
@@ -115,7 +124,9 @@ extension TransactionCoordinator {
     mutating func nextMarkers(now: Instant) -> Markers? {
         guard let index = self.dueMarkers.firstIndex(where: { $0.due <= now }) else { return nil }
         let id = self.dueMarkers.remove(at: index).id
-        guard let transaction = self.transactions[id] else { return nil }
+        guard let transaction = self.transactions[id], transaction.isPreparing else {
+            preconditionFailure("markers of \(id) are due, which is not ending")
+        }
         let markers = Markers(
             identity: Identity(producerID: transaction.producerID, epoch: transaction.epoch),
             isCommit: transaction.state == .prepareCommit,

@@ -1,4 +1,4 @@
-package import NIOCore
+internal import NIOCore
 
 /// What a broker does to batches whose topic wants them otherwise than the producer sent them.
 ///

@@ -8,7 +8,10 @@ struct Broker: ParsableCommand {
         abstract: "A Kafka in memory, for trying and testing.",
         discussion: """
             Prints BOOTSTRAP HOST:PORT,HOST:PORT when it is ready. Topics are made when first
-            mentioned; all is forgotten when it ends.
+            mentioned; all is forgotten when it ends, unless it is kept in --data-dir.
+
+            What is acknowledged is then there after a kill -9. A power cut may take what was written
+            since the start: the disk is waited for only when the broker starts and when it ends.
 
             With --commands each line of standard input makes something go wrong, and is answered
             with OK or with ERROR and what is wrong:
@@ -29,6 +32,9 @@ struct Broker: ParsableCommand {
 
     @Option(help: "Brokers of the cluster, each with a port of its own.")
     var brokers = 1
+
+    @Option(help: "Folder to keep topics, records, producers and transactions in.")
+    var dataDir: String?
 
     @Flag(help: "Take commands from standard input.")
     var commands = false
@@ -56,7 +62,8 @@ struct Broker: ParsableCommand {
                 host: host,
                 port: port,
                 partitions: partitions,
-                brokers: brokers
+                brokers: brokers,
+                dataDirectory: dataDir
             )
             let addresses = try broker.start().map { "\(host):\($0)" }
             try writeToStandardOutput("BOOTSTRAP \(addresses.joined(separator: ","))\n")

@@ -7,6 +7,7 @@ import Testing
 final class Conversation {
     var broker: BrokerStateMachine
     var now = ContinuousClock.now
+    var onJournal: ((ByteBuffer) -> Void)?
     private var nextCorrelationID: Int32 = 1
     let connection = BrokerStateMachine.ConnectionID(number: 1)
     let other = BrokerStateMachine.ConnectionID(number: 2)
@@ -75,8 +76,13 @@ final class Conversation {
         return try Request.response(from: frame, version: version ?? Request.versions.upperBound)
     }
 
+    /// The next action; what goes to the journal is told to ``onJournal``, if somebody listens.
     func next() -> BrokerStateMachine.Action? {
-        self.broker.nextAction(now: self.now)
+        while let action = self.broker.nextAction(now: self.now) {
+            guard case .journal(let frame) = action, let onJournal else { return action }
+            onJournal(frame)
+        }
+        return nil
     }
 
     /// Whether the next thing to happen is that the connection is closed.

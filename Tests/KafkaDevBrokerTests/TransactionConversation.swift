@@ -93,9 +93,9 @@ final class TransactionalProducer {
     }
 
     /// Another client with the same name that knows what this one knows.
-    func twin() -> TransactionalProducer {
+    func twin(on client: Conversation? = nil) -> TransactionalProducer {
         let twin = TransactionalProducer(
-            self.client,
+            client ?? self.client,
             id: self.id,
             produceVersion: self.produceVersion
         )

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """The embedded broker answers as Apache Kafka does, also to what no good client sends.
 
-Each row asks one thing by hand-written bytes and says what Kafka answers. Then confluent-kafka's
-transactional producer and its read_committed consumer use the broker as they would use Kafka.
+Each row asks one thing by hand-written bytes and says what Kafka answers.
 
     Tests/interop/battery.py
 """
@@ -16,43 +15,10 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 import kit
 import wire
+from rows import ABORTABLE, BAD_ACKS, BAD_MAPPING, CONCURRENT, CORRUPT, EXISTS, FENCED, INVALID
+from rows import NONE, OLD_EPOCH, OUT_OF_ORDER, TOO_LARGE, TXN_STATE, UNAUTHORIZED, UNKNOWN_TOPIC
+from rows import UNSUPPORTED_VERSION, Battery
 from wire import Client, batch
-
-NONE, CORRUPT, UNKNOWN_TOPIC, TOO_LARGE, BAD_ACKS = 0, 2, 3, 10, 21
-UNSUPPORTED_VERSION, EXISTS, OUT_OF_ORDER, OLD_EPOCH, TXN_STATE = 35, 36, 45, 47, 48
-BAD_MAPPING, CONCURRENT, UNAUTHORIZED, BAD_CODEC, INVALID = 49, 51, 53, 76, 87
-FENCED, ABORTABLE = 90, 120
-
-
-class Battery:
-    def __init__(self, checks, bootstrap):
-        self.checks, self.bootstrap, self.rows, self.topics = checks, bootstrap, 0, 0
-
-    def row(self, name, found, wanted):
-        """A row; `wanted` may be a set of what Kafka's versions answer."""
-        self.rows += 1
-        if callable(found):
-            try:
-                found = found()
-            except Exception as error:
-                found = f"{type(error).__name__}: {error}"
-        fits = found in wanted if isinstance(wanted, set) else found == wanted
-        self.checks.that(name, fits, f"{found!r}, Kafka answers {wanted!r}")
-
-    def client(self):
-        return Client(self.bootstrap)
-
-    def topic(self, partitions=1, **configs):
-        self.topics += 1
-        name = f"battery-{self.topics}"
-        with self.client() as client:
-            assert client.create_topic(name, partitions, **configs) == NONE
-        return name
-
-    def end(self, topic, partition=0):
-        with self.client() as client:
-            return client.list_offset(topic, partition)[2]
-
 
 # MARK: Basics
 
@@ -455,130 +421,6 @@ def malformed(battery):
         battery.row("and the broker lives", client.api_versions()[0], NONE)
 
 
-# MARK: Several nodes
-
-
-def leaders(battery, broker):
-    with battery.client() as client:
-        client.create_topic("led", 3)
-        nodes, topics = client.metadata(["led"])
-        partitions = topics["led"][1]
-        battery.row("each node leads", sorted(each[1] for each in partitions.values()), [1, 2, 3])
-        leader = partitions[0][1]
-        errors = {}
-        for node, address in nodes.items():
-            with Client(address) as each:
-                found = each.produce("led", 0, batch(), version=10)
-                errors[node] = (found.error, found.leader)
-        battery.row(
-            "who does not lead says who does",
-            errors,
-            {node: (NONE, None) if node == leader else (6, (leader, 0)) for node in nodes},
-        )
-        other = next(node for node in nodes if node != leader)
-        kit.tell_broker(broker, f"leader led 0 {other}")
-        found = client.metadata(["led"])[1]["led"][1][0]
-        battery.row("the leader moves", found, (NONE, other))
-    with Client(nodes[leader]) as client:
-        battery.row("... and says so", client.produce("led", 0, batch(), version=10).leader, (other, 1))
-    with Client(nodes[other]) as client:
-        battery.row("... with the log", client.produce("led", 0, batch()).base, 1)
-
-
-def nodes_go_and_come(battery, broker):
-    with battery.client() as client:
-        nodes = client.metadata()[0]
-    kit.tell_broker(broker, "down 2")
-    try:
-        Client(nodes[2], 1)
-        found = "it answers"
-    except OSError:
-        found = "refused"
-    battery.row("a node that is down takes no connection", found, "refused")
-    with battery.client() as client:
-        left, topics = client.metadata(["led"])
-        battery.row("... is not told of", sorted(left), [1, 3])
-        leaders = {each[1] for each in topics["led"][1].values()}
-        battery.row("... and leads nothing", 2 in leaders, False)
-        kit.tell_broker(broker, "up 2")
-        with Client(nodes[2]) as back:
-            battery.row("it comes back on its port", sorted(back.metadata()[0]), [1, 2, 3])
-
-
-def a_producer_follows_its_leader(battery, broker):
-    from confluent_kafka import Producer
-
-    with battery.client() as client:
-        client.create_topic("followed", 3)
-    options = {"enable.idempotence": True, "linger.ms": 1, "log_level": 2}
-    producer = Producer({"bootstrap.servers": broker.bootstrap, **options})
-    for number in range(600):
-        producer.produce("followed", str(number).encode(), partition=number % 3)
-        producer.poll(0.001)
-        if number % 100 == 50:
-            kit.tell_broker(broker, f"leader followed {number // 100 % 3} {number // 100 % 2 + 1}")
-        if number == 300:
-            kit.tell_broker(broker, "down 3")
-        if number == 500:
-            kit.tell_broker(broker, "up 3")
-    battery.row("confluent-kafka: all is acknowledged", producer.flush(30), 0)
-    found = {}
-    for each in kit.read(broker.bootstrap, ["followed"]):
-        found.setdefault(each.partition(), []).append(int(each.value()))
-    wanted = {partition: list(range(partition, 600, 3)) for partition in range(3)}
-    battery.row("... each record once and in order", found == wanted, True)
-
-
-# MARK: A stock client
-
-
-def transactional_producer(bootstrap, **options):
-    from confluent_kafka import Producer
-
-    producer = Producer({"bootstrap.servers": bootstrap, "log_level": 2, **options})
-    producer.init_transactions(20)
-    return producer
-
-
-def records_of_stock_transactions(battery, bootstrap):
-    from confluent_kafka import KafkaException
-
-    name = {"transactional.id": "stock"}
-    zombie = transactional_producer(bootstrap, **name)
-    for value, commit in [("committed", True), ("aborted", False), ("too", True)]:
-        zombie.begin_transaction()
-        for number in range(30):
-            zombie.produce("stock", f"{value} {number}".encode(), partition=0)
-        # An abort forgets what was not sent yet.
-        zombie.flush(20)
-        zombie.commit_transaction(20) if commit else zombie.abort_transaction(20)
-    zombie.begin_transaction()
-    zombie.produce("stock", b"open", partition=0)
-    zombie.flush(20)
-    producer = transactional_producer(bootstrap, **name)
-    producer.begin_transaction()
-    producer.produce("stock", b"last", partition=0)
-    producer.commit_transaction(20)
-    try:
-        zombie.commit_transaction(20)
-        fenced = "it committed"
-    except KafkaException as error:
-        fenced = error.args[0].fatal()
-    battery.row("confluent-kafka: the zombie is fenced", fenced, True)
-
-
-def stock_client(battery, bootstrap):
-    kit.create_topics(bootstrap, {"stock": 1})
-    records_of_stock_transactions(battery, bootstrap)
-    wanted = [f"{kind} {number}" for kind in ("committed", "too") for number in range(30)]
-    committed = [each.value().decode() for each in kit.read(bootstrap, ["stock"])]
-    battery.row("confluent-kafka: read_committed", committed == [*wanted, "last"], True)
-    everything = list(
-        kit.read(bootstrap, ["stock"], **{"isolation.level": "read_uncommitted"})
-    )
-    battery.row("confluent-kafka: read_uncommitted", len(everything), 92)
-
-
 PARTS = [
     versions_and_topics,
     acks,
@@ -602,19 +444,7 @@ def main():
         for part in PARTS:
             with checks.group(part.__name__.replace("_", " ")):
                 part(battery)
-        with checks.group("confluent-kafka's transactions"):
-            stock_client(battery, bootstrap)
-    broker = kit.start_broker("forktail", partitions=1, arguments=["--brokers", "3"])
-    try:
-        cluster = Battery(checks, broker.bootstrap.split(",")[0])
-        for part in [leaders, nodes_go_and_come, a_producer_follows_its_leader]:
-            with checks.group(part.__name__.replace("_", " ")):
-                part(cluster, broker)
-        battery.rows += cluster.rows
-    finally:
-        kit.stop_broker(broker)
-    print(f"{battery.rows - checks.failed} of {battery.rows} rows answered as Kafka answers")
-    checks.finish()
+    battery.finish()
 
 
 if __name__ == "__main__":

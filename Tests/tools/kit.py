@@ -176,6 +176,8 @@ def start_broker(kind, partitions=4, port=0, data=None, arguments=()):
     if kind == "forktail":
         command = [FORKTAIL, "broker", "--port", port, "--partitions", partitions, "-q"]
         command += ["--commands", *arguments]
+        if data is not None:
+            command += ["--data-dir", data]
     else:
         command = [TOOLS / f"start-{kind}", "--port", port]
         if data is not None:

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import KafkaProtocol
+internal import Logging
 internal import NIOCore
 
 /// Joins the machine to sockets and the clock, all on one event loop.
@@ -7,16 +8,58 @@ final class BrokerShell {
     var machine: BrokerStateMachine
     private let loop: any EventLoop
     private let listeners: NodeListeners
+    private let logger = Logger(label: "forktail.broker")
+    private var journal: JournalFile?
     private var channels: [BrokerStateMachine.ConnectionID: any Channel] = [:]
     private var nextNumber = 1
     private var timer: Scheduled<Void>?
     private var isRunning = false
+    /// Whether a change could not be written, which nobody may hear of.
+    private var hasFailed = false
+    /// Done when all ports are open that were to be opened.
+    private(set) var opening: EventLoopFuture<Void>
 
     init(_ machine: BrokerStateMachine, loop: any EventLoop, listeners: NodeListeners) {
         self.machine = machine
         self.loop = loop
         self.listeners = listeners
+        self.opening = loop.makeSucceededVoidFuture()
         self.machine.setClock(milliseconds: wallClockMilliseconds(), now: .now)
+    }
+
+    /// Takes back what is kept in a folder, and keeps there what changes from now on.
+    func keep(in folder: String) throws {
+        guard self.journal == nil else { return }
+        let journal = try JournalFile(folder: folder)
+        var rest = 0
+        try journal.read { buffer in
+            try self.machine.restore(from: &buffer, now: .now)
+            rest = buffer.readableBytes
+        }
+        if rest > 0 {
+            self.logger.warning("left out what was cut off", metadata: ["bytes": "\(rest)"])
+        }
+        self.machine.keepJournal(now: .now)
+        try journal.replace(with: self.machine.snapshot(isStopped: false, now: .now))
+        self.journal = journal
+        self.update { _, _ in }
+    }
+
+    /// Writes everything to the disk, for an orderly end.
+    func finishJournal() throws {
+        defer { self.journal = nil }
+        try self.journal?.replace(with: self.machine.snapshot(isStopped: true, now: .now))
+    }
+
+    /// Without a journal nothing may be acknowledged any more.
+    private func write(_ frame: ByteBuffer) {
+        do {
+            try self.journal?.append(frame)
+        } catch {
+            self.logger.error("the broker stops", metadata: ["reason": "\(error)"])
+            self.hasFailed = true
+            self.closeAll()
+        }
     }
 
     /// Opens the ports of all nodes that are up and tells which they are.
@@ -63,6 +106,8 @@ final class BrokerShell {
 
     private func perform(_ action: BrokerStateMachine.Action) {
         switch action {
+        case .journal(let frame): self.write(frame)
+        case .send where self.hasFailed: break
         case .send(let id, let pieces):
             for piece in pieces { self.channels[id]?.write(piece, promise: nil) }
             self.channels[id]?.flush()
@@ -70,7 +115,8 @@ final class BrokerShell {
         case .stopListening(let node): self.listeners.close(node)
         case .listen(let node):
             let port = self.machine.configuration.nodes.first { $0.id == node }?.port ?? 0
-            _ = self.listeners.open(node, port: Int(port), for: self)
+            let opened = self.listeners.open(node, port: Int(port), for: self)
+            self.opening = self.opening.and(opened).map { _, _ in }
         }
     }
 

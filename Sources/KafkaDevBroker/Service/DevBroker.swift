@@ -18,25 +18,31 @@ package final class DevBroker: Sendable {
         package var defaultPartitions: Int
         /// Nodes of the cluster.
         package var nodes: Int
+        /// The folder in which the cluster is kept; nil forgets it at the end.
+        package var dataDirectory: String?
 
         package init(
             host: String = "127.0.0.1",
             port: Int = 0,
             defaultPartitions: Int = 1,
-            nodes: Int = 1
+            nodes: Int = 1,
+            dataDirectory: String? = nil
         ) {
             self.host = host
             self.port = port
             self.defaultPartitions = defaultPartitions
             self.nodes = nodes
+            self.dataDirectory = dataDirectory
         }
     }
 
+    private let dataDirectory: String?
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let loop: any EventLoop
     private let shell: NIOLoopBoundBox<BrokerShell>
 
     package init(configuration: Configuration = Configuration()) {
+        self.dataDirectory = configuration.dataDirectory
         let loop = self.group.next()
         var settings = BrokerStateMachine.Configuration(host: configuration.host)
         settings.nodes = (0..<max(1, configuration.nodes)).map { index in
@@ -71,12 +77,23 @@ package final class DevBroker: Sendable {
     /// Listens, and returns the ports of all nodes that are up.
     package func listen() async throws -> [Int] {
         let shell = self.shell
+        if let folder = self.dataDirectory {
+            try await self.perform { try $0.keep(in: folder) }
+        }
         return try await self.loop.flatSubmit { shell.value.listen() }.get()
     }
 
-    /// Closes all ports and connections; the records go with it.
+    /// Closes all ports and connections; what is not kept in a folder goes with it.
     package func stop() async {
         try? await self.pause()
+        do {
+            try await self.perform { try $0.finishJournal() }
+        } catch {
+            Logger(label: "forktail.broker").error(
+                "the broker was not stopped in order",
+                metadata: ["reason": "\(error)"]
+            )
+        }
         try? await self.group.shutdownGracefully()
     }
 
@@ -89,7 +106,11 @@ package final class DevBroker: Sendable {
 
     /// Lets something go wrong.
     package func inject(_ fault: Fault) async throws {
-        try await self.perform { shell in shell.update { $0.inject(fault, now: $1) } }
+        let shell = self.shell
+        try await self.loop.flatSubmit {
+            shell.value.update { $0.inject(fault, now: $1) }
+            return shell.value.opening
+        }.get()
     }
 
     package func createTopic(

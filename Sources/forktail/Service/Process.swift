@@ -19,14 +19,15 @@ struct BrokerProcess {
     private let broker: DevBroker
     private let address: String
 
-    init(host: String, port: Int, partitions: Int, brokers: Int) {
+    init(host: String, port: Int, partitions: Int, brokers: Int, dataDirectory: String?) {
         address = "\(host):\(port)"
         broker = DevBroker(
             configuration: .init(
                 host: host,
                 port: port,
                 defaultPartitions: partitions,
-                nodes: brokers
+                nodes: brokers,
+                dataDirectory: dataDirectory
             )
         )
     }
@@ -38,6 +39,7 @@ struct BrokerProcess {
         do {
             return try waiting { [broker] in try await broker.listen() }
         } catch {
+            if error is JournalError { throw ServiceError(.unavailable, "\(error)") }
             let reason = (error as? IOError).map { systemErrorText($0.errnoCode) } ?? "\(error)"
             throw ServiceError(.unavailable, "cannot listen on \(address): \(reason)")
         }
