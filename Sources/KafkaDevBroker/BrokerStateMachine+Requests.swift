@@ -9,7 +9,7 @@ extension BrokerStateMachine {
         JoinGroupRequest.self, HeartbeatRequest.self, LeaveGroupRequest.self,
         SyncGroupRequest.self, ApiVersionsRequest.self, CreateTopicsRequest.self,
         InitProducerIDRequest.self, AddPartitionsToTxnRequest.self, EndTxnRequest.self,
-        DescribeConfigsRequest.self, DeleteTopicsRequest.self,
+        DescribeConfigsRequest.self, DeleteTopicsRequest.self, DescribeProducersRequest.self,
     ]
 
     private static let offered: [ApiVersionsResponse.ApiVersion] = Self.requests.map { type in
@@ -65,7 +65,7 @@ extension BrokerStateMachine {
             let request = try ListOffsetsRequest(body: body, version: version)
             let response = self.listOffsets(request, at: to.node)
             self.answer(to, ListOffsetsRequest.self, response, now: now)
-        case .createTopics, .deleteTopics, .describeConfigs:
+        case .createTopics, .deleteTopics, .describeConfigs, .describeProducers:
             try self.dispatchTopicRequest(header, body, to, now: now)
         default: try self.dispatchTransactionRequest(header, body, to, now: now)
         }

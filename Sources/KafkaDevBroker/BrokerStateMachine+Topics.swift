@@ -17,6 +17,10 @@ extension BrokerStateMachine {
             let request = try DeleteTopicsRequest(body: body, version: version)
             self.answer(to, DeleteTopicsRequest.self, self.deleteTopics(request), now: now)
             self.serveDelayedFetches(now: now)
+        case .describeProducers:
+            let request = try DescribeProducersRequest(body: body, version: version)
+            let response = self.describeProducers(request, at: to.node)
+            self.answer(to, DescribeProducersRequest.self, response, now: now)
         default:
             let request = try DescribeConfigsRequest(body: body, version: version)
             let response = self.describeConfigs(request, at: to.node)

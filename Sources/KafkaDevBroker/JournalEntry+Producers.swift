@@ -14,6 +14,7 @@ struct ProducerEntry: MessageStructure {
         self.producerID = try reader.readInteger()
         self.state = .init(epoch: try reader.readInteger(), lastTimestamp: -1)
         self.state.lastTimestamp = try reader.readInteger()
+        self.state.coordinatorEpoch = try reader.readInteger()
         let start: Int64 = try reader.readInteger()
         self.state.transactionStart = start < 0 ? nil : start
         self.state.batches = try reader.readArray(version: version)
@@ -23,6 +24,7 @@ struct ProducerEntry: MessageStructure {
         writer.writeInteger(self.producerID)
         writer.writeInteger(self.state.epoch)
         writer.writeInteger(self.state.lastTimestamp)
+        writer.writeInteger(self.state.coordinatorEpoch)
         writer.writeInteger(self.state.transactionStart ?? -1)
         try writer.writeArray(self.state.batches, version: version)
     }

@@ -21,6 +21,8 @@ struct ProducerStates: Sendable {
         var batches: [Batch] = []
         /// The timestamp of the newest batch, in milliseconds, by which the state expires.
         var lastTimestamp: Int64
+        /// That of the coordinator that wrote the last marker; -1 before there is one.
+        var coordinatorEpoch: Int32 = -1
         /// Where the open transaction began in this partition.
         var transactionStart: Int64?
     }
@@ -91,6 +93,7 @@ struct ProducerStates: Sendable {
         var state = self.state(of: marker.producerID, epoch: marker.producerEpoch)
         let start = state.transactionStart
         state.transactionStart = nil
+        state.coordinatorEpoch = 0
         state.lastTimestamp = marker.maxTimestamp
         self.states[marker.producerID] = state
         return start

@@ -26,4 +26,5 @@ package struct APIKey: RawRepresentable, Hashable, Sendable {
     package static let endTxn = APIKey(rawValue: 26)
     package static let describeConfigs = APIKey(rawValue: 32)
     package static let saslAuthenticate = APIKey(rawValue: 36)
+    package static let describeProducers = APIKey(rawValue: 61)
 }

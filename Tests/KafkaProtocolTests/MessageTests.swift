@@ -157,6 +157,26 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 ]
             )
         ),
+        Sample(
+            request: DescribeProducersRequest(topics: [.init(name: "t", partitionIndexes: [3])])
+        ),
+        Sample(
+            DescribeProducersRequest.self,
+            response: DescribeProducersResponse(
+                topics: [
+                    .init(
+                        name: "t",
+                        partitions: [
+                            .init(
+                                partitionIndex: 3,
+                                errorMessage: "m",
+                                activeProducers: [.init(producerID: 7, lastSequence: 9)]
+                            )
+                        ]
+                    )
+                ]
+            )
+        ),
         Sample(request: DeleteTopicsRequest(topics: [.init(name: "t", topicID: id)])),
         Sample(
             DeleteTopicsRequest.self,

@@ -244,9 +244,13 @@ def transactions(battery):
         battery.row("... again", one.send(0, 4), (NONE, 0))
         battery.row("outside the transaction", one.send(4, transactional=False), (TXN_STATE, -1))
         battery.row("while it is open", committed_and_not(client, topic), (0, 4, 0))
+        found = client.describe_producers(topic, 0)
+        battery.row("DescribeProducers tells of it", found, {one.identity.pid: (0, 3, 0)})
         stable = client.list_offset(topic, 0, committed=True)[2]
         battery.row("the stable end by ListOffsets", stable, 0)
         battery.row("commit", one.end(True), NONE)
+        found = client.describe_producers(topic, 0)
+        battery.row("... and that it is over", found, {one.identity.pid: (0, 3, -1)})
         battery.row("after the commit", committed_and_not(client, topic), (4, 4, 5))
         battery.row("commit again", one.end(True), NONE)
         one.add(0), one.send(4, 3)

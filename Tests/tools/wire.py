@@ -12,13 +12,13 @@ import zlib
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR = 0, 1, 2, 3, 10
 API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, INIT_PRODUCER_ID = 18, 19, 20, 22
-ADD_PARTITIONS_TO_TXN, END_TXN, DESCRIBE_CONFIGS = 24, 26, 32
+ADD_PARTITIONS_TO_TXN, END_TXN, DESCRIBE_CONFIGS, DESCRIBE_PRODUCERS = 24, 26, 32, 61
 
 # The first version whose lengths are varints and whose structures end with tags.
 FLEXIBLE = {
     **{PRODUCE: 9, FETCH: 12, LIST_OFFSETS: 6, METADATA: 9, FIND_COORDINATOR: 3},
     **{API_VERSIONS: 3, CREATE_TOPICS: 5, DELETE_TOPICS: 4, INIT_PRODUCER_ID: 2},
-    **{ADD_PARTITIONS_TO_TXN: 3, END_TXN: 3, DESCRIBE_CONFIGS: 4},
+    **{ADD_PARTITIONS_TO_TXN: 3, END_TXN: 3, DESCRIBE_CONFIGS: 4, DESCRIBE_PRODUCERS: 0},
 }
 
 
@@ -213,6 +213,10 @@ def batches(data):
         found.append(Batch(base, attributes, last_delta, newest, pid, epoch, sequence, count))
         at += 12 + length
     return found
+
+
+def put_number(out, number):
+    out.put("i", number)
 
 
 # MARK: The client
@@ -416,7 +420,7 @@ class Client:
 
     def add_partitions(self, name, identity, topic, partitions, version=2):
         def each_topic(out, _):
-            out.text(topic).array(partitions, lambda row, number: row.put("i", number)).tags()
+            out.text(topic).array(partitions, put_number).tags()
 
         body = Writer(version >= 3).text(name).put("qh", identity.pid, identity.epoch)
         body.array([0], each_topic).tags()
@@ -459,6 +463,25 @@ class Client:
         aborted = reader.array(lambda each: each.take("qq"))
         reader.take("i")
         return Fetched(error, end, stable_end, start, aborted, reader.blob() or b"")
+
+    def describe_producers(self, topic, partition):
+        """{producer id: (epoch, last sequence, start of the open transaction)}"""
+        body = Writer(True)
+        body.array([0], lambda out, _: out.text(topic).array([partition], put_number).tags()).tags()
+        reader = self.ask(DESCRIBE_PRODUCERS, 0, body.data)
+
+        def producer(each):
+            pid, epoch, sequence, _, _, start = each.take("qiiqiq")
+            each.tags()
+            return pid, (epoch, sequence, start)
+
+        def row(each):
+            found = each.take("ih"), each.text(), dict(each.array(producer))
+            each.tags()
+            return found[2]
+
+        reader.take("i")
+        return reader.array(lambda each: (each.text(), each.array(row), each.tags()))[0][1][0]
 
     def describe_topic(self, topic):
         """{setting: (value, where it comes from)}"""
