@@ -38,7 +38,8 @@ def leaders(battery, broker):
         found = client.metadata(["led"])[1]["led"][1][0]
         battery.row("the leader moves", found, (NONE, other))
     with Client(nodes[leader]) as client:
-        battery.row("... and says so", client.produce("led", 0, batch(), version=10).leader, (other, 1))
+        found = client.produce("led", 0, batch(), version=10)
+        battery.row("... and says so", found.leader, (other, 1))
     with Client(nodes[other]) as client:
         battery.row("... with the log", client.produce("led", 0, batch()).base, 1)
 

@@ -134,6 +134,34 @@ def kill_soon(kept):
     kept.restart(signal.SIGKILL)
 
 
+def a_full_disk(kept):
+    """A limit on the size of files stands for the disk."""
+    folder = kept.folder.parent / "full"
+    limit = ["bash", "-c", 'trap "" XFSZ; ulimit -f 100; exec "$@"', "bash"]
+    broker = kit.start_broker("forktail", 1, 0, folder, prefix=limit)
+    acknowledged, refused = 0, False
+    try:
+        with Client(broker.bootstrap) as client:
+            client.create_topic("full", 1)
+            for _ in range(200):
+                if client.produce("full", 0, batch([b"x" * 1000])).error == NONE:
+                    acknowledged += 1
+    except (wire.Closed, ConnectionError):
+        refused = True
+    finally:
+        broker.kill()
+        kit.stop_broker(broker)
+    kept.battery.row("what cannot be kept closes the connection", refused, True)
+    broker = kit.start_broker("forktail", 1, 0, folder)
+    try:
+        with Client(broker.bootstrap) as client:
+            end = client.fetch("full", 0).end
+            kept.battery.row("what was acknowledged is there", end, acknowledged)
+            kept.battery.row("... and it goes on", client.produce("full", 0, batch()).error, NONE)
+    finally:
+        kit.stop_broker(broker)
+
+
 def one_at_a_time(kept):
     result = kit.forktail("broker", "--port", 0, "--data-dir", kept.folder, timeout=20)
     kept.battery.row("another broker on the folder is refused", result.returncode, 69)
@@ -150,6 +178,7 @@ def main():
                 open_transactions,
                 a_producer_that_goes_on,
                 one_at_a_time,
+                a_full_disk,
             ]
             for part in parts:
                 with checks.group(part.__name__.replace("_", " ")):

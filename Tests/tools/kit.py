@@ -171,8 +171,11 @@ def broker(kind, partitions=4, port=0, data=None):
         stop_broker(process)
 
 
-def start_broker(kind, partitions=4, port=0, data=None, arguments=()):
-    """Starts a broker; `arguments` are for Forktail's own, which takes commands on `stdin`."""
+def start_broker(kind, partitions=4, port=0, data=None, arguments=(), prefix=()):
+    """Starts a broker; `arguments` are for Forktail's own, which takes commands on `stdin`.
+
+    `prefix` is a command that runs it.
+    """
     if kind == "forktail":
         command = [FORKTAIL, "broker", "--port", port, "--partitions", partitions, "-q"]
         command += ["--commands", *arguments]
@@ -183,7 +186,7 @@ def start_broker(kind, partitions=4, port=0, data=None, arguments=()):
         if data is not None:
             command += ["--data", data]
     process = subprocess.Popen(
-        [str(part) for part in command],
+        [str(part) for part in [*prefix, *command]],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.PIPE if kind == "forktail" else subprocess.DEVNULL,

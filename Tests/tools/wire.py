@@ -354,7 +354,11 @@ class Client:
         body.array([name], lambda out, each: out.put("qq", 0, 0).text(each).tags())
         reader = self.ask(METADATA, 12, body.put("??", False, False).tags().data)
         reader.take("i")
-        reader.array(lambda each: (each.take("i"), each.text(), each.take("i"), each.text(), each.tags()))
+
+        def broker(each):
+            each.take("i"), each.text(), each.take("i"), each.text(), each.tags()
+
+        reader.array(broker)
         reader.text(), reader.take("i"), reader.unsigned_varint(), reader.take("h"), reader.text()
         return reader.raw(16)
 
