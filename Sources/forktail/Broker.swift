@@ -69,7 +69,7 @@ struct Broker: ParsableCommand {
             try writeToStandardOutput("BOOTSTRAP \(addresses.joined(separator: ","))\n")
             if commands { try broker.takeCommands() }
             waitForEnd(signals)
-            broker.stop()
+            try broker.stop()
             return .success
         }
     }

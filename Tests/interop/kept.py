@@ -149,9 +149,10 @@ def a_full_disk(kept):
     except (wire.Closed, ConnectionError):
         refused = True
     finally:
-        broker.kill()
+        code = broker.wait(20)
         kit.stop_broker(broker)
     kept.battery.row("what cannot be kept closes the connection", refused, True)
+    kept.battery.row("... and ends the broker", code, 69)
     broker = kit.start_broker("forktail", 1, 0, folder)
     try:
         with Client(broker.bootstrap) as client:

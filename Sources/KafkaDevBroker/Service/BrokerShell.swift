@@ -16,6 +16,8 @@ final class BrokerShell {
     private var isRunning = false
     /// Whether a change could not be written, which nobody may hear of.
     private var hasFailed = false
+    /// Called once, when the journal cannot be written.
+    var onFailure: (any Error) -> Void = { _ in }
     /// Done when all ports are open that were to be opened.
     private(set) var opening: EventLoopFuture<Void>
 
@@ -56,9 +58,11 @@ final class BrokerShell {
         do {
             try self.journal?.append(frame)
         } catch {
+            guard !self.hasFailed else { return }
             self.logger.error("the broker stops", metadata: ["reason": "\(error)"])
             self.hasFailed = true
             self.closeAll()
+            self.onFailure(error)
         }
     }
 

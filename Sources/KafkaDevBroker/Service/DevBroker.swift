@@ -104,6 +104,11 @@ package final class DevBroker: Sendable {
         try await self.perform { $0.closeAll() }
     }
 
+    /// Has `body` called once, when the cluster cannot be kept any more and all ports close.
+    package func onFailure(_ body: @escaping @Sendable (any Error) -> Void) async throws {
+        try await self.perform { $0.onFailure = body }
+    }
+
     /// Lets something go wrong.
     package func inject(_ fault: Fault) async throws {
         let shell = self.shell

@@ -2,6 +2,7 @@ import Glibc
 import KafkaDevBroker
 import NIOCore
 import Shipping
+import Synchronization
 
 /// The value of an environment variable.
 func environment(_ name: String) -> String? {
@@ -18,6 +19,11 @@ func defaultStateDirectory() -> String {
 struct BrokerProcess {
     private let broker: DevBroker
     private let address: String
+    private let failure = Failure()
+
+    private final class Failure: Sendable {
+        let reason = Mutex<String?>(nil)
+    }
 
     init(host: String, port: Int, partitions: Int, brokers: Int, dataDirectory: String?) {
         address = "\(host):\(port)"
@@ -37,7 +43,14 @@ struct BrokerProcess {
     /// - Throws: `ServiceError` when a port cannot be had.
     func start() throws -> [Int] {
         do {
-            return try waiting { [broker] in try await broker.listen() }
+            return try waiting { [broker, failure] in
+                try await broker.onFailure { error in
+                    failure.reason.withLock { $0 = "\(error)" }
+                    // The main thread waits for a signal.
+                    kill(getpid(), SIGTERM)
+                }
+                return try await broker.listen()
+            }
         } catch {
             if error is JournalError { throw ServiceError(.unavailable, "\(error)") }
             let reason = (error as? IOError).map { systemErrorText($0.errnoCode) } ?? "\(error)"
@@ -66,7 +79,11 @@ struct BrokerProcess {
         }
     }
 
-    func stop() {
+    /// - Throws: `ServiceError` when the broker had to stop by itself.
+    func stop() throws {
         try? waiting { [broker] in await broker.stop() }
+        if let reason = failure.reason.withLock({ $0 }) {
+            throw ServiceError(.unavailable, reason)
+        }
     }
 }
