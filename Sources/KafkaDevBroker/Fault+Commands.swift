@@ -3,19 +3,19 @@ internal import KafkaProtocol
 extension Fault {
     /// The faults as commands: what is typed, and what it does.
     package static let commands = """
-        leader TOPIC PARTITION NODE   another of its replicas leads the partition
-        down NODE                     a node goes away, its port and connections close
+        leader TOPIC PARTITION NODE   another of its replicas leads it
+        down NODE                     a node goes away, its port closes
         up NODE                       it comes back
-        refuse CODE [NTH]             the n-th request with batches from now is refused
-        fail-after CODE [NTH]         it is appended and answered with an error nevertheless
-        lose [NTH]                    it is appended, and the connection closed without an answer
-        hang-up [NTH]                 the connection is closed before anything is appended
+        refuse CODE [NTH]             the n-th request with batches is refused
+        fail-after CODE [NTH]         it is appended, and refused all the same
+        lose [NTH]                    it is appended, the connection closed
+        hang-up [NTH]                 the connection is closed before
         swallow [NTH]                 it is appended and never answered
-        throttle MS [NTH]             its answer asks the client to be quiet for a while
+        throttle MS [NTH]             its answer asks the client to be quiet
         stall MS                      no request is answered for a while
         close                         all connections are closed
-        forget [older]                what is known of producer ids, or all but each last batch
-        delay-markers MS              the markers that end transactions come so much later
+        forget [older]                producer ids, or all but their last batch
+        delay-markers MS              transactions end so much later
         """
 
     /// Reads a command; nil if it is none.

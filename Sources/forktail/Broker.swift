@@ -7,13 +7,13 @@ struct Broker: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "A Kafka in memory, for trying and testing.",
         discussion: """
-            Prints BOOTSTRAP HOST:PORT,HOST:PORT when it is ready. Topics are made when first
+            Prints BOOTSTRAP HOST:PORT,HOST:PORT when it is ready. Topics are made when first \
             mentioned; all is forgotten when it ends, unless it is kept in --data-dir.
 
-            What is acknowledged is then there after a kill -9. A power cut may take what was written
+            What is acknowledged is then there after a kill -9. A power cut may take what was written \
             since the start: the disk is waited for only when the broker starts and when it ends.
 
-            With --commands each line of standard input makes something go wrong, and is answered
+            With --commands each line of standard input makes something go wrong, and is answered \
             with OK or with ERROR and what is wrong:
 
             \(Fault.commands.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n"))
