@@ -33,9 +33,15 @@ extension BrokerStateMachine {
             let name = self.name(of: topic, fetch.address.version)
             for partition in topic.partitions {
                 guard let log = name.flatMap({ self.log($0, partition.partition) }),
+                    self.problem(with: log, fetch.address, partition) == nil,
                     (log.startOffset...log.endOffset).contains(partition.fetchOffset)
                 else { return true }
-                count += log.byteCount(from: partition.fetchOffset, limit: wanted - count)
+                let end = log.readableEnd(isCommitted: fetch.request.isolationLevel == 1)
+                count += log.byteCount(
+                    from: partition.fetchOffset,
+                    before: end,
+                    limit: wanted - count
+                )
                 if count >= wanted { return true }
             }
         }
@@ -44,13 +50,17 @@ extension BrokerStateMachine {
 
     func fetched(_ fetch: DelayedFetch) -> FetchResponse {
         var response = FetchResponse()
+        let options = FetchOptions(
+            address: fetch.address,
+            isCommitted: fetch.request.isolationLevel == 1
+        )
         var left = Int(fetch.request.maxBytes)
         var isFirst = true
         for topic in fetch.request.topics {
             let name = self.name(of: topic, fetch.address.version)
             var answer = FetchResponse.TopicResponse(topic: topic.topic, topicID: topic.topicID)
             for partition in topic.partitions {
-                let data = self.read(partition, name, fetch.address.version, left, isFirst)
+                let data = self.read(partition, name, options, left, isFirst)
                 let count = data.records?.readableBytes ?? 0
                 left -= count
                 isFirst = isFirst && count == 0
@@ -61,6 +71,17 @@ extension BrokerStateMachine {
         return response
     }
 
+    /// Why the node cannot be read from; from version 11 on followers can (KIP-392).
+    private func problem(
+        with log: PartitionLog,
+        _ address: ReplyAddress,
+        _ partition: FetchRequest.Partition
+    ) -> KafkaError? {
+        let isReplica = log.leadership.replicas.contains(address.node)
+        let node = address.version >= 11 && isReplica ? log.leadership.leader : address.node
+        return self.problem(with: log, at: node, epoch: partition.currentLeaderEpoch)
+    }
+
     private func name(of topic: FetchRequest.Topic, _ version: Int16) -> String? {
         version >= 13 ? self.topicNames[topic.topicID] : topic.topic
     }
@@ -68,7 +89,7 @@ extension BrokerStateMachine {
     private func read(
         _ partition: FetchRequest.Partition,
         _ name: String?,
-        _ version: Int16,
+        _ options: FetchOptions,
         _ limit: Int,
         _ isFirst: Bool
     ) -> FetchResponse.PartitionData {
@@ -82,17 +103,31 @@ extension BrokerStateMachine {
             data.errorCode = .unknownTopicOrPartition
             return data
         }
+        if let problem = self.problem(with: log, options.address, partition) {
+            data.errorCode = problem
+            return data
+        }
         data.highWatermark = log.endOffset
-        data.lastStableOffset = log.endOffset
+        data.lastStableOffset = log.lastStableOffset
         data.logStartOffset = log.startOffset
         guard (log.startOffset...log.endOffset).contains(partition.fetchOffset) else {
             data.errorCode = .offsetOutOfRange
             return data
         }
-        let bytes = max(0, min(limit, Int(partition.partitionMaxBytes)))
         let offset = partition.fetchOffset
-        data.records = log.records(from: offset, limit: bytes, atLeastOne: isFirst)
-        if version < 10 && self.hasZstd(log, from: offset, data.records?.readableBytes ?? 0) {
+        let slice = log.records(
+            from: offset,
+            before: log.readableEnd(isCommitted: options.isCommitted),
+            limit: max(0, min(limit, Int(partition.partitionMaxBytes))),
+            atLeastOne: isFirst
+        )
+        data.records = slice.bytes
+        if options.isCommitted {
+            data.abortedTransactions = log.aborted(from: offset, before: slice.endOffset)
+        }
+        if options.address.version < 10
+            && self.hasZstd(log, from: offset, data.records?.readableBytes ?? 0)
+        {
             data.errorCode = .unsupportedCompressionType
             data.records = .init()
         }
@@ -107,4 +142,11 @@ extension BrokerStateMachine {
         }
         return false
     }
+}
+
+/// What all partitions of a fetch have in common.
+private struct FetchOptions {
+    var address: BrokerStateMachine.ReplyAddress
+    /// Whether records of open transactions are held back.
+    var isCommitted: Bool
 }

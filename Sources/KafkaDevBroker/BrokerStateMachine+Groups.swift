@@ -60,20 +60,25 @@ extension BrokerStateMachine {
         _ request: FindCoordinatorRequest,
         _ version: Int16
     ) -> FindCoordinatorResponse {
-        var response = FindCoordinatorResponse(
-            nodeID: self.configuration.nodeID,
-            host: self.configuration.host,
-            port: self.configuration.port
-        )
-        response.coordinators = request.coordinatorKeys.map { key in
-            FindCoordinatorResponse.Coordinator(
-                key: key,
-                nodeID: self.configuration.nodeID,
-                host: self.configuration.host,
-                port: self.configuration.port
+        guard version >= 4 else {
+            let found = self.describeCoordinator(of: request.key)
+            return FindCoordinatorResponse(
+                errorCode: found.errorCode,
+                nodeID: found.nodeID,
+                host: found.host,
+                port: found.port
             )
         }
-        return response
+        return FindCoordinatorResponse(
+            coordinators: request.coordinatorKeys.map { self.describeCoordinator(of: $0) }
+        )
+    }
+
+    private func describeCoordinator(of key: String) -> FindCoordinatorResponse.Coordinator {
+        guard let node = self.coordinator(of: key) else {
+            return .init(key: key, errorCode: .coordinatorNotAvailable)
+        }
+        return .init(key: key, nodeID: node.id, host: node.host, port: node.port)
     }
 
     private mutating func leaveGroup(
@@ -130,6 +135,9 @@ extension BrokerStateMachine {
             metadata: partition.committedMetadata
         )
         self.groups[group]?.offsets[topic, default: [:]][partition.partitionIndex] = committed
+        let partition = TopicPartition(topic: topic, partition: partition.partitionIndex)
+        let entry = OffsetEntry(group: group, partition: partition, committed: committed)
+        self.journal(.committedOffset(entry))
     }
 
     private func offsets(_ request: OffsetFetchRequest, _ version: Int16) -> OffsetFetchResponse {

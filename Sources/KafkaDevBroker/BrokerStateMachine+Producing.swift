@@ -8,7 +8,7 @@ extension BrokerStateMachine {
         if case .closeBeforeAppend = fault {
             return self.close(to.connection, reason: "a fault was asked for")
         }
-        let response = self.appended(request, to.version, fault)
+        let response = self.appended(request, to, fault, now: now)
         self.serveDelayedFetches(now: now)
         self.conclude(request, response, fault, to, now: now)
     }
@@ -38,43 +38,50 @@ extension BrokerStateMachine {
 
     private mutating func appended(
         _ request: ProduceRequest,
-        _ version: Int16,
-        _ fault: Fault?
+        _ to: ReplyAddress,
+        _ fault: Fault?,
+        now: Instant
     ) -> ProduceResponse {
         var response = ProduceResponse()
+        let isForbidden = request.transactionalID == nil && request.hasTransactionalRecords
+        let fault = isForbidden ? .refuse(.transactionalIDAuthorizationFailed) : fault
+        let context = ProduceContext(request, to, fault: fault, now: now)
         for data in request.topicData {
-            let name = version >= 13 ? self.topicNames[data.topicID] : data.name
+            let name = to.version >= 13 ? self.topicNames[data.topicID] : data.name
             let partitions = data.partitionData.map { partition in
-                self.append(partition, to: name, request.acks, version, fault)
+                self.outcome(of: partition, in: name, context)
             }
             response.responses.append(
                 .init(name: data.name, topicID: data.topicID, partitionResponses: partitions)
             )
         }
+        response.nodeEndpoints = self.endpoints(of: response)
         if case .throttle(let milliseconds, _) = fault {
             response.throttleTimeMilliseconds = milliseconds
         }
         return response
     }
 
-    private mutating func append(
-        _ data: ProduceRequest.PartitionData,
-        to topic: String?,
-        _ acks: Int16,
-        _ version: Int16,
-        _ fault: Fault?
+    private mutating func outcome(
+        of data: ProduceRequest.PartitionData,
+        in topic: String?,
+        _ context: ProduceContext
     ) -> ProduceResponse.PartitionResponse {
         var response = ProduceResponse.PartitionResponse(index: data.index)
         do throws(Refusal) {
-            if case .refuse(let error, _) = fault { throw Refusal(error) }
-            let offset = try self.append(data, to: topic, acks, version)
-            if case .failAfterAppend(let error, _) = fault { throw Refusal(error) }
-            response.baseOffset = offset
+            if case .refuse(let error, _) = context.fault { throw Refusal(error) }
+            let place = try self.append(data, to: topic, context)
+            if case .failAfterAppend(let error, _) = context.fault { throw Refusal(error) }
+            response.baseOffset = place.offset
+            response.logAppendTimeMilliseconds = place.appendTime
             response.logStartOffset = topic.flatMap { self.log($0, data.index)?.startOffset } ?? 0
         } catch {
             response.errorCode = error.error
             response.errorMessage = error.message
             response.recordErrors = error.records
+            if error.error == .notLeaderOrFollower, let topic {
+                response.currentLeader = self.currentLeader(topic, data.index)
+            }
         }
         return response
     }
@@ -82,42 +89,127 @@ extension BrokerStateMachine {
     private mutating func append(
         _ data: ProduceRequest.PartitionData,
         to name: String?,
-        _ acks: Int16,
-        _ version: Int16
-    ) throws(Refusal) -> Int64 {
-        guard (-1...1).contains(acks) else { throw Refusal(.invalidRequiredAcks) }
+        _ context: ProduceContext
+    ) throws(Refusal) -> PartitionLog.Place {
+        guard (-1...1).contains(context.acks) else { throw Refusal(.invalidRequiredAcks) }
         guard let name else { throw Refusal(.unknownTopicID) }
-        let batch = try self.validated(data, of: name, version)
-        return try self.append(batch, to: name, Int(data.index))
+        try self.checkLeadership(of: name, data.index, context)
+        let batch = try BatchValidation.single(data.records, version: context.version)
+        let partition = TopicPartition(topic: name, partition: data.index)
+        try self.verify(
+            batch.header,
+            of: context.transactionalID,
+            in: partition,
+            context.version,
+            now: context.now
+        )
+        let stored = try self.stored(batch, in: name, now: context.now)
+        return try self.append(stored, to: name, Int(data.index))
     }
 
-    /// The partition's batch; in a function of its own, so that no copy of the topic is left when
-    /// the batch is appended.
-    private func validated(
-        _ data: ProduceRequest.PartitionData,
-        of name: String,
-        _ version: Int16
-    ) throws(Refusal) -> RecordBatch {
-        guard let topic = self.topics[name], topic.partitions.indices.contains(Int(data.index))
+    /// Makes sure that the node that was asked leads the partition, with enough replicas.
+    private func checkLeadership(
+        of topic: String,
+        _ partition: Int32,
+        _ context: ProduceContext
+    ) throws(Refusal) {
+        guard let log = self.log(topic, partition), let settings = self.topics[topic]?.configuration
         else { throw Refusal(.unknownTopicOrPartition) }
-        return try BatchValidation.batch(
-            in: data.records,
-            version: version,
-            topic: topic,
-            maxMessageBytes: self.configuration.maxMessageBytes
+        if let problem = self.problem(with: log, at: context.node) { throw Refusal(problem) }
+        let isEnough = self.inSyncReplicas(log.leadership).count >= settings.minInSyncReplicas
+        guard isEnough || context.acks != -1 else { throw Refusal(.notEnoughReplicas) }
+    }
+
+    private func currentLeader(
+        _ topic: String,
+        _ partition: Int32
+    ) -> ProduceResponse.CurrentLeader? {
+        self.log(topic, partition).map { log in
+            .init(leaderID: log.leadership.leader, leaderEpoch: log.leadership.epoch)
+        }
+    }
+
+    /// Where the leaders are that the answer points to.
+    private func endpoints(of response: ProduceResponse) -> [ProduceResponse.NodeEndpoint] {
+        let partitions = response.responses.flatMap(\.partitionResponses)
+        let leaders = Set(partitions.compactMap(\.currentLeader?.leaderID))
+        guard !leaders.isEmpty else { return [] }
+        return self.nodes.filter { leaders.contains($0.id) }.map { node in
+            .init(nodeID: node.id, host: node.host, port: node.port)
+        }
+    }
+
+    /// The batch as the topic wants it, if it takes it.
+    ///
+    /// In a function of its own, so that no copy of the topic is left when the batch is appended.
+    private mutating func stored(
+        _ batch: RecordBatch,
+        in name: String,
+        now: Instant
+    ) throws(Refusal) -> RecordBatch {
+        let time = self.clock.milliseconds(at: now)
+        guard let topic = self.topics[name]?.configuration else {
+            throw Refusal(.unknownTopicOrPartition)
+        }
+        let validation = BatchValidation(
+            topic,
+            maxMessageBytes: self.configuration.maxMessageBytes,
+            time: time
         )
+        try validation.validate(batch)
+        return try validation.rewritten(batch)
     }
 
     private mutating func append(
         _ batch: RecordBatch,
         to name: String,
         _ partition: Int
-    ) throws(Refusal) -> Int64 {
-        let retention = self.configuration.retentionBytes
+    ) throws(Refusal) -> PartitionLog.Place {
+        let own = self.topics[name]?.configuration.retentionBytes ?? .max
+        let retention = min(own, self.configuration.retentionBytes)
+        let start = self.topics[name]?.partitions[partition].startOffset ?? 0
         // In place: a copy of the topic would copy its list of batches with each one appended.
         let result = self.topics[name]?.partitions[partition]
             .append(batch, retentionBytes: retention)
         guard let result else { throw Refusal(.unknownTopicOrPartition) }
-        return try result.get()
+        let place = try result.get()
+        if !place.isDuplicate { self.journalLastBatch(of: name, partition, startedAt: start) }
+        return place
+    }
+}
+
+/// What all partitions of a request have in common.
+struct ProduceContext {
+    var transactionalID: String?
+    var acks: Int16
+    var version: Int16
+    var node: Int32
+    var fault: Fault?
+    var now: BrokerStateMachine.Instant
+
+    init(
+        _ request: ProduceRequest,
+        _ to: BrokerStateMachine.ReplyAddress,
+        fault: Fault?,
+        now: BrokerStateMachine.Instant
+    ) {
+        self.transactionalID = request.transactionalID
+        self.acks = request.acks
+        self.version = to.version
+        self.node = to.node
+        self.fault = fault
+        self.now = now
+    }
+}
+
+extension ProduceRequest {
+    /// Whether a batch in it says that it belongs to a transaction.
+    fileprivate var hasTransactionalRecords: Bool {
+        self.topicData.contains { topic in
+            topic.partitionData.contains { partition in
+                let header = partition.records.flatMap { try? RecordBatchHeader(peeking: $0) }
+                return header.map { $0.magic == 2 && $0.isTransactional } ?? false
+            }
+        }
     }
 }

@@ -9,6 +9,8 @@ extension BrokerStateMachine {
         JoinGroupRequest.self, HeartbeatRequest.self, LeaveGroupRequest.self,
         SyncGroupRequest.self, ApiVersionsRequest.self, CreateTopicsRequest.self,
         InitProducerIDRequest.self, SASLHandshakeRequest.self, SASLAuthenticateRequest.self,
+        AddPartitionsToTxnRequest.self, EndTxnRequest.self,
+        DescribeConfigsRequest.self, DeleteTopicsRequest.self, DescribeProducersRequest.self,
     ]
 
     private static let offered: [ApiVersionsResponse.ApiVersion] = Self.requests.map { type in
@@ -19,6 +21,22 @@ extension BrokerStateMachine {
             apiKey: type.apiKey,
             minVersion: isProduce ? 0 : type.versions.lowerBound,
             maxVersion: type.versions.upperBound
+        )
+    }
+
+    /// What is offered, with the features that the cluster agreed on.
+    private func offer(_ version: Int16) -> ApiVersionsResponse {
+        let feature = "transaction.version"
+        let level = self.configuration.transactionVersion
+        return ApiVersionsResponse(
+            apiKeys: Self.offered,
+            // Before version 4 a minimum of 0 must not be told (KAFKA-17011).
+            supportedFeatures: version < 4
+                ? [] : [.init(name: feature, minVersion: 0, maxVersion: 2)],
+            finalizedFeaturesEpoch: 1,
+            finalizedFeatures: [
+                .init(name: feature, maxVersionLevel: level, minVersionLevel: level)
+            ]
         )
     }
 
@@ -46,14 +64,11 @@ extension BrokerStateMachine {
             self.answer(to, MetadataRequest.self, self.metadata(request, version), now: now)
         case .listOffsets:
             let request = try ListOffsetsRequest(body: body, version: version)
-            self.answer(to, ListOffsetsRequest.self, self.listOffsets(request), now: now)
-        case .createTopics:
-            let request = try CreateTopicsRequest(body: body, version: version)
-            self.answer(to, CreateTopicsRequest.self, self.createTopics(request), now: now)
-        case .initProducerID:
-            let request = try InitProducerIDRequest(body: body, version: version)
-            self.answer(to, InitProducerIDRequest.self, self.initProducerID(request), now: now)
-        default: try self.dispatchGroupRequest(header, body, to, now: now)
+            let response = self.listOffsets(request, at: to.node)
+            self.answer(to, ListOffsetsRequest.self, response, now: now)
+        case .createTopics, .deleteTopics, .describeConfigs, .describeProducers:
+            try self.dispatchTopicRequest(header, body, to, now: now)
+        default: try self.dispatchTransactionRequest(header, body, to, now: now)
         }
     }
 
@@ -75,7 +90,7 @@ extension BrokerStateMachine {
             && Self.isSoftwareName(request.clientSoftwareVersion)
         let response =
             to.version < 3 || isNamed
-            ? ApiVersionsResponse(apiKeys: Self.offered)
+            ? self.offer(to.version)
             : ApiVersionsResponse(errorCode: .invalidRequest)
         self.answer(to, ApiVersionsRequest.self, response, now: now)
     }
@@ -93,23 +108,22 @@ extension BrokerStateMachine {
             }
     }
 
-    private mutating func initProducerID(
-        _ request: InitProducerIDRequest
-    ) -> InitProducerIDResponse {
-        guard request.transactionalID == nil else {
-            return InitProducerIDResponse(errorCode: .transactionalIDAuthorizationFailed)
-        }
-        // Without a transactional id Kafka gives a fresh producer id, whatever it is asked with.
-        self.nextProducerID += 1
-        return InitProducerIDResponse(producerID: self.nextProducerID - 1, producerEpoch: 0)
-    }
-
-    private func listOffsets(_ request: ListOffsetsRequest) -> ListOffsetsResponse {
+    private func listOffsets(
+        _ request: ListOffsetsRequest,
+        at node: Int32
+    ) -> ListOffsetsResponse {
         ListOffsetsResponse(
             topics: request.topics.map { topic in
                 ListOffsetsResponse.TopicResponse(
                     name: topic.name,
-                    partitions: topic.partitions.map { self.offset(topic.name, $0) }
+                    partitions: topic.partitions.map {
+                        self.offset(
+                            topic.name,
+                            $0,
+                            at: node,
+                            isCommitted: request.isolationLevel == 1
+                        )
+                    }
                 )
             }
         )
@@ -117,7 +131,9 @@ extension BrokerStateMachine {
 
     private func offset(
         _ topic: String,
-        _ partition: ListOffsetsRequest.Partition
+        _ partition: ListOffsetsRequest.Partition,
+        at node: Int32,
+        isCommitted: Bool
     ) -> ListOffsetsResponse.PartitionResponse {
         var response = ListOffsetsResponse.PartitionResponse(
             partitionIndex: partition.partitionIndex
@@ -126,17 +142,27 @@ extension BrokerStateMachine {
             response.errorCode = .unknownTopicOrPartition
             return response
         }
-        response.leaderEpoch = PartitionLog.leaderEpoch
+        let epoch = partition.currentLeaderEpoch
+        if let problem = self.problem(with: log, at: node, epoch: epoch) {
+            response.errorCode = problem
+            return response
+        }
+        response.leaderEpoch = log.leadership.epoch
+        let end = log.readableEnd(isCommitted: isCommitted)
         switch partition.timestamp {
-        case -1: response.offset = log.endOffset
+        case -1: response.offset = end
         case -2: response.offset = log.startOffset
         default:
             let latest = log.batches.map(\.header.maxTimestamp).max() ?? -1
             let wanted = partition.timestamp == -3 ? latest : partition.timestamp
-            guard let found = log.firstRecord(notBefore: wanted) else { break }
+            guard let found = log.firstRecord(notBefore: wanted, before: end) else { break }
             (response.timestamp, response.offset) = found
         }
         return response
+    }
+
+    func hasPartition(_ topic: String, _ partition: Int32) -> Bool {
+        self.topics[topic]?.partitions.indices.contains(Int(partition)) ?? false
     }
 
     func log(_ topic: String, _ partition: Int32) -> PartitionLog? {
@@ -158,8 +184,9 @@ extension BrokerStateMachine {
         self.topics.mapValues(\.partitions.count)
     }
 
-    /// All records of a partition that are kept.
+    /// All records of a partition that are kept, those of aborted transactions too.
     package func records(topic: String, partition: Int32) throws -> [Record] {
-        try self.log(topic, partition)?.batches.flatMap { try $0.records() } ?? []
+        try self.log(topic, partition)?.batches.filter { !$0.header.isControl }
+            .flatMap { try $0.records() } ?? []
     }
 }

@@ -1,10 +1,10 @@
 internal import KafkaProtocol
 package import NIOCore
 
-/// One Kafka node in memory: it is told requests, and asked what to answer.
+/// A Kafka cluster in memory: it is told requests, and asked what to answer.
 ///
 /// It answers as Apache Kafka does, also to what no good client sends, so that a test against it
-/// means something. It leads every partition, keeps no file, and knows no transactions.
+/// means something. Its nodes share one log of each partition.
 package struct BrokerStateMachine {
     package typealias Instant = ContinuousClock.Instant
 
@@ -19,17 +19,25 @@ package struct BrokerStateMachine {
     package enum Action: Equatable {
         case send(ConnectionID, [ByteBuffer])
         case close(ConnectionID, reason: String)
+        /// Opens a node's port, or closes it.
+        case listen(node: Int32)
+        case stopListening(node: Int32)
+        /// Writes what was changed to disk, before what follows is sent.
+        case journal(ByteBuffer)
     }
 
     /// Where an answer goes, and which request it belongs to.
     struct ReplyAddress: Equatable {
         var connection: ConnectionID
+        /// The node that was asked.
+        var node: Int32
         var version: Int16
         var correlationID: Int32
     }
 
     /// A client; its requests are answered one after the other, as Kafka does.
     struct Connection {
+        var node: Int32
         var waiting = CircularBuffer<ByteBuffer>()
         var isBusy = false
         var login = Login()
@@ -44,23 +52,33 @@ package struct BrokerStateMachine {
     package var configuration: Configuration
     var topics: [String: Topic] = [:]
     var topicNames: [TopicID: String] = [:]
+    /// Topics that were ever made, by which their ids differ.
+    var createdTopicCount = 0
     var groups: [String: ConsumerGroup] = [:]
-    var nextProducerID: Int64 = 1000
+    var coordinator = TransactionCoordinator()
+    var clock = WallClock()
+    /// `producer.id.expiration.check.interval.ms` and `log.retention.check.interval.ms`.
+    var producerCheck = PeriodicCheck(every: .seconds(600))
+    var retentionCheck = PeriodicCheck(every: .seconds(300))
     var faults = FaultPlan()
     /// Requests with record batches that were received, good or not.
     package internal(set) var produceRequestCount = 0
     /// Logins that succeeded.
     package internal(set) var loginCount = 0
     var delayedFetches: [DelayedFetch] = []
+    /// What the journal holds of transactions; nil if no journal is kept.
+    var journaled: JournaledTransactions?
     var connections: [ConnectionID: Connection] = [:]
-    private var actions = CircularBuffer<Action>()
+    var actions = CircularBuffer<Action>()
 
     package init(configuration: Configuration) {
         self.configuration = configuration
     }
 
-    package mutating func connectionOpened(_ id: ConnectionID) {
-        self.connections[id] = Connection()
+    /// Takes a client's connection to a node.
+    package mutating func connectionOpened(_ id: ConnectionID, node: Int32 = 1) {
+        self.connections[id] = Connection(node: node)
+        if !self.isUp(node) { self.close(id, reason: "node \(node) is down") }
     }
 
     package mutating func connectionClosed(_ id: ConnectionID) {
@@ -75,8 +93,14 @@ package struct BrokerStateMachine {
         now: Instant
     ) {
         guard self.connections[id] != nil else { return }
+        self.housekeep(now: now)
         self.connections[id]?.waiting.append(frame)
         self.serve(id, now: now)
+    }
+
+    /// Tells the time of day, by which records are stamped and grow old.
+    package mutating func setClock(milliseconds: Int64, now: Instant) {
+        self.clock.set(milliseconds: milliseconds, at: now)
     }
 
     /// What to do next; nil until something is told or a deadline has passed.
@@ -93,11 +117,14 @@ package struct BrokerStateMachine {
     package var nextDeadline: Instant? {
         var deadlines = self.delayedFetches.map(\.deadline)
         deadlines += self.groups.values.compactMap(\.nextDeadline)
+        if let deadline = self.coordinator.nextDeadline { deadlines.append(deadline) }
         if let end = self.faults.stalledUntil, !self.actions.isEmpty { deadlines.append(end) }
         return deadlines.min()
     }
 
     private mutating func expire(now: Instant) {
+        self.coordinator.timePassed(now: now)
+        self.writeMarkers(now: now)
         while let index = self.delayedFetches.firstIndex(where: { $0.deadline <= now }) {
             let fetch = self.delayedFetches.remove(at: index)
             self.answer(fetch.address, FetchRequest.self, self.fetched(fetch), now: now)
@@ -132,6 +159,7 @@ package struct BrokerStateMachine {
         let header = try RequestHeader(from: &body) { Self.isFlexible($0, version: $1) }
         let address = ReplyAddress(
             connection: id,
+            node: self.connections[id]?.node ?? -1,
             version: header.apiVersion,
             correlationID: header.correlationID
         )
@@ -154,6 +182,7 @@ extension BrokerStateMachine {
                 version: address.version,
                 correlationID: address.correlationID
             )
+            self.journalTransactions(now: now)
             self.actions.append(.send(address.connection, pieces))
             self.finish(address.connection, now: now)
         } catch {
@@ -174,9 +203,9 @@ extension BrokerStateMachine {
         self.actions.append(.close(id, reason: reason))
     }
 
-    mutating func closeAll(reason: String) {
-        for id in self.connections.keys.sorted(by: { $0.number < $1.number }) {
-            self.close(id, reason: reason)
-        }
+    /// Closes all connections, or those of one node.
+    mutating func closeAll(of node: Int32? = nil, reason: String) {
+        let open = self.connections.filter { node == nil || $0.value.node == node }.keys
+        for id in open.sorted(by: { $0.number < $1.number }) { self.close(id, reason: reason) }
     }
 }

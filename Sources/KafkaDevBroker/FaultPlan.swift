@@ -21,13 +21,22 @@ package enum Fault: Sendable, Equatable {
     /// What is known of producer ids is forgotten, but for each one's last batch if so wished,
     /// as a clean restart does.
     case forgetProducers(keepingLastBatch: Bool)
+    /// From now on the markers that end transactions are written so much later.
+    case delayMarkers(Duration)
+    /// Another of its replicas leads the partition.
+    case moveLeader(topic: String, partition: Int32, to: Int32)
+    /// A node goes away with its connections, or comes back.
+    case stopNode(Int32)
+    case startNode(Int32)
 
     var nth: Int? {
         switch self {
         case .refuse(_, let nth), .failAfterAppend(_, let nth), .loseAnswer(let nth),
             .closeBeforeAppend(let nth), .swallowAnswer(let nth), .throttle(_, let nth):
             nth
-        case .stall, .closeConnections, .forgetProducers: nil
+        case .stall, .closeConnections, .forgetProducers, .delayMarkers, .moveLeader, .stopNode,
+            .startNode:
+            nil
         }
     }
 }
@@ -51,6 +60,14 @@ extension BrokerStateMachine {
     package mutating func inject(_ fault: Fault, now: Instant) {
         switch fault {
         case .stall(let duration): self.faults.stalledUntil = now + duration
+        case .moveLeader(let topic, let partition, let node):
+            self.moveLeader(of: topic, partition, to: node)
+            self.serveDelayedFetches(now: now)
+        case .stopNode(let node):
+            self.stopNode(node)
+            self.serveDelayedFetches(now: now)
+        case .startNode(let node): self.startNode(node)
+        case .delayMarkers(let duration): self.coordinator.markerDelay = duration
         case .closeConnections: self.closeAll(reason: "all connections are closed")
         case .forgetProducers(let keepingLastBatch):
             for name in self.topics.keys {

@@ -4,20 +4,27 @@ package import KafkaProtocol
 package struct Topic: Sendable {
     package let id: TopicID
     package internal(set) var partitions: [PartitionLog]
-    let configs: [String: String]
+    let configuration: TopicConfiguration
 
-    init(id: TopicID, partitionCount: Int, configs: [String: String] = [:]) {
+    init(id: TopicID, partitions: [Leadership], configuration: TopicConfiguration) {
         self.id = id
-        self.partitions = (0..<partitionCount).map { _ in PartitionLog() }
-        self.configs = configs
+        self.partitions = partitions.map { PartitionLog($0) }
+        self.configuration = configuration
     }
 
-    var isCompacted: Bool {
-        self.configs["cleanup.policy"]?.split(separator: ",").contains("compact") ?? false
+    /// A topic that was there before a restart.
+    init(restoring entry: TopicEntry) throws(Refusal) {
+        let settings = entry.settings.map { ($0.name, $0.value) }
+        self.init(
+            id: entry.id,
+            partitions: entry.partitions,
+            configuration: try TopicConfiguration(Dictionary(settings) { $1 })
+        )
     }
 
-    /// The topic's own `max.message.bytes`, if it has one.
-    var maxMessageBytes: Int? { self.configs["max.message.bytes"].flatMap { Int($0) } }
+    mutating func update(_ index: Int, _ body: (inout PartitionLog) -> Void) {
+        body(&self.partitions[index])
+    }
 
     mutating func forgetProducers(keepingLastBatch: Bool) {
         for index in self.partitions.indices {

@@ -20,9 +20,11 @@ package struct APIKey: RawRepresentable, Hashable, Sendable {
     package static let saslHandshake = APIKey(rawValue: 17)
     package static let apiVersions = APIKey(rawValue: 18)
     package static let createTopics = APIKey(rawValue: 19)
+    package static let deleteTopics = APIKey(rawValue: 20)
     package static let initProducerID = APIKey(rawValue: 22)
     package static let addPartitionsToTxn = APIKey(rawValue: 24)
     package static let endTxn = APIKey(rawValue: 26)
     package static let describeConfigs = APIKey(rawValue: 32)
     package static let saslAuthenticate = APIKey(rawValue: 36)
+    package static let describeProducers = APIKey(rawValue: 61)
 }

@@ -96,9 +96,17 @@ package struct MessageWriter {
         _ write: (inout MessageWriter) throws -> Void
     ) throws {
         guard self.isFlexible else { return }
+        self.writeUnsignedVarint(1)
+        try self.writeTagContent(tag, write)
+    }
+
+    /// Writes one of the tags that end a structure; their count has been written.
+    package mutating func writeTagContent(
+        _ tag: UInt32,
+        _ write: (inout MessageWriter) throws -> Void
+    ) throws {
         var content = MessageWriter(isFlexible: true, capacity: 64)
         try write(&content)
-        self.writeUnsignedVarint(1)
         self.writeUnsignedVarint(tag)
         self.writeUnsignedVarint(UInt32(truncatingIfNeeded: content.buffer.readableBytes))
         self.buffer.writeImmutableBuffer(content.buffer)

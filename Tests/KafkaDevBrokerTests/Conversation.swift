@@ -7,12 +7,22 @@ import Testing
 final class Conversation {
     var broker: BrokerStateMachine
     var now = ContinuousClock.now
+    var onJournal: ((ByteBuffer) -> Void)?
     private var nextCorrelationID: Int32 = 1
     let connection = BrokerStateMachine.ConnectionID(number: 1)
     let other = BrokerStateMachine.ConnectionID(number: 2)
 
-    init(topic: String? = "t", partitions: Int32 = 1, configs: [String: String] = [:]) {
-        self.broker = BrokerStateMachine(configuration: .init(host: "broker", port: 9092))
+    init(
+        topic: String? = "t",
+        partitions: Int32 = 1,
+        configs: [String: String] = [:],
+        nodes: Int = 1
+    ) {
+        var configuration = BrokerStateMachine.Configuration(host: "broker", port: 9092)
+        configuration.nodes = (1...Int32(nodes)).map { id in
+            Node(id: id, host: "broker", port: 9091 + id)
+        }
+        self.broker = BrokerStateMachine(configuration: configuration)
         self.broker.connectionOpened(self.connection)
         self.broker.connectionOpened(self.other)
         if let topic {
@@ -66,8 +76,13 @@ final class Conversation {
         return try Request.response(from: frame, version: version ?? Request.versions.upperBound)
     }
 
+    /// The next action; what goes to the journal is told to ``onJournal``, if somebody listens.
     func next() -> BrokerStateMachine.Action? {
-        self.broker.nextAction(now: self.now)
+        while let action = self.broker.nextAction(now: self.now) {
+            guard case .journal(let frame) = action, let onJournal else { return action }
+            onJournal(frame)
+        }
+        return nil
     }
 
     /// Whether the next thing to happen is that the connection is closed.

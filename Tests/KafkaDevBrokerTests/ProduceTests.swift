@@ -110,7 +110,9 @@ import Testing
         Lie("a record longer than its fields") { $0.setInteger(UInt8(0x12), at: 61) },
         Lie("a value longer than the record") { $0.setInteger(UInt8(0x20), at: 66) },
         Lie("a control batch") { $0.setInteger(Int16(0x20), at: 21) },
-        Lie("a transactional batch", .invalidTxnState) { $0.setInteger(Int16(0x10), at: 21) },
+        Lie("a transactional batch of no transaction", .transactionalIDAuthorizationFailed) {
+            $0.setInteger(Int16(0x10), at: 21)
+        },
         Lie("an unknown codec", .unknownServerError) { $0.setInteger(Int16(5), at: 21) },
         Lie("gzip that is none") { $0.setInteger(Int16(1), at: 21) },
         Lie("lz4 that is none") { $0.setInteger(Int16(3), at: 21) },

@@ -157,6 +157,33 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 ]
             )
         ),
+        Sample(
+            request: DescribeProducersRequest(topics: [.init(name: "t", partitionIndexes: [3])])
+        ),
+        Sample(
+            DescribeProducersRequest.self,
+            response: DescribeProducersResponse(
+                topics: [
+                    .init(
+                        name: "t",
+                        partitions: [
+                            .init(
+                                partitionIndex: 3,
+                                errorMessage: "m",
+                                activeProducers: [.init(producerID: 7, lastSequence: 9)]
+                            )
+                        ]
+                    )
+                ]
+            )
+        ),
+        Sample(request: DeleteTopicsRequest(topics: [.init(name: "t", topicID: id)])),
+        Sample(
+            DeleteTopicsRequest.self,
+            response: DeleteTopicsResponse(
+                responses: [.init(name: "t", topicID: id, errorCode: .none, errorMessage: "m")]
+            )
+        ),
     ]
 
     private static let authenticating: [Sample] = [
@@ -413,6 +440,24 @@ struct Sample: Sendable, CustomTestStringConvertible {
         )
         let body = ByteBuffer(bytes: hex("0023 00000001 0012 0000 0002"))
         #expect(try ApiVersionsRequest.response(from: body, version: 4) == refusal)
+    }
+
+    @Test func `the features that brokers agreed on are tags of ApiVersions`() throws {
+        let answer = ApiVersionsResponse(
+            supportedFeatures: [.init(name: "f", minVersion: 0, maxVersion: 2)],
+            finalizedFeaturesEpoch: 7,
+            finalizedFeatures: [.init(name: "f", maxVersionLevel: 2, minVersionLevel: 1)]
+        )
+        let frame = try ApiVersionsRequest.frame(answer, version: 4, correlationID: 1).joined
+        let tags = "03 00 08 02 0266 0000 0002 00 01 08 0000000000000007 02 08 02 0266 0002 0001 00"
+        #expect(
+            hexText(frame.readableBytesView)
+                == hexText(hex("0000002a 00000001 0000 01 00000000" + tags))
+        )
+        let body = ByteBuffer(frame.readableBytesView.dropFirst(8))
+        let read = try ApiVersionsRequest.response(from: body, version: 4)
+        #expect(read == answer && read.finalizedLevel(of: "f") == 2)
+        #expect(read.finalizedLevel(of: "g") == 0)
     }
 
     @Test func `a request's frame has Kafka's bytes`() throws {

@@ -171,18 +171,25 @@ def broker(kind, partitions=4, port=0, data=None, options=()):
         stop_broker(process)
 
 
-def start_broker(kind, partitions=4, port=0, data=None, options=()):
+def start_broker(kind, partitions=4, port=0, data=None, options=(), prefix=()):
+    """Starts a broker; `options` are for Forktail's own, which takes commands on `stdin`.
+
+    `prefix` is a command that runs it.
+    """
     if kind == "forktail":
-        command = [FORKTAIL, "broker", "--port", port, "--partitions", partitions, "-q", *options]
+        command = [FORKTAIL, "broker", "--port", port, "--partitions", partitions, "-q"]
+        command += ["--commands", *options]
+        if data is not None:
+            command += ["--data-dir", data]
     else:
         command = [TOOLS / f"start-{kind}", "--port", port]
         if data is not None:
             command += ["--data", data]
     process = subprocess.Popen(
-        [str(part) for part in command],
+        [str(part) for part in [*prefix, *command]],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if kind == "forktail" else subprocess.DEVNULL,
         text=True,
     )
     ready, _, _ = select.select([process.stdout], [], [], 20)
@@ -195,6 +202,15 @@ def start_broker(kind, partitions=4, port=0, data=None, options=()):
     return process
 
 
+def tell_broker(process, command):
+    """Gives Forktail's broker a command and waits until it is obeyed."""
+    process.stdin.write(command + "\n")
+    process.stdin.flush()
+    answer = process.stdout.readline().strip()
+    if answer != "OK":
+        raise Failure(f"the broker answered {command!r} with {answer!r}")
+
+
 def stop_broker(process):
     if process.poll() is None:
         process.terminate()
@@ -204,6 +220,8 @@ def stop_broker(process):
             process.kill()
             process.wait()
     process.stdout.close()
+    if process.stdin:
+        process.stdin.close()
 
 
 # MARK: Topics and records
@@ -222,7 +240,7 @@ def create_topics(bootstrap, topics):
         future.result(20)
 
 
-def read(bootstrap, topics, quiet=20.0, properties={}):
+def read(bootstrap, topics, quiet=20.0, properties={}, **options):
     """Yields every record of the topics, from their first offsets to their ends.
 
     The end is where the broker says it is in the answer to a fetch: not every broker is right
@@ -241,6 +259,7 @@ def read(bootstrap, topics, quiet=20.0, properties={}):
             "fetch.wait.max.ms": 50,
             "log_level": 3,
             **properties,
+            **options,
         }
     )
     try:

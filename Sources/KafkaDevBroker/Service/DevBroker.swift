@@ -2,10 +2,8 @@ package import KafkaProtocol
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
-internal import NIOSSL
-internal import Synchronization
 
-/// A Kafka node in memory that listens on a port.
+/// A Kafka cluster in memory whose nodes listen on ports of their own.
 ///
 /// ```swift
 /// let broker = DevBroker(configuration: .init(defaultPartitions: 4))
@@ -14,7 +12,7 @@ internal import Synchronization
 package final class DevBroker: Sendable {
     package struct Configuration: Sendable {
         package var host: String
-        /// 0 takes a free one.
+        /// The first node's, the others have the next ones; 0 takes free ones.
         package var port: Int
         /// Partitions of a topic that is made when first mentioned.
         package var defaultPartitions: Int
@@ -22,100 +20,112 @@ package final class DevBroker: Sendable {
         package var tls: TLS?
         /// Nil lets everybody in.
         package var sasl: BrokerStateMachine.SASLConfiguration?
+        /// Nodes of the cluster.
+        package var nodes: Int
+        /// The folder in which the cluster is kept; nil forgets it at the end.
+        package var dataDirectory: String?
 
-        package init(host: String = "127.0.0.1", port: Int = 0, defaultPartitions: Int = 1) {
+        package init(
+            host: String = "127.0.0.1",
+            port: Int = 0,
+            defaultPartitions: Int = 1,
+            nodes: Int = 1,
+            dataDirectory: String? = nil
+        ) {
             self.host = host
             self.port = port
             self.defaultPartitions = defaultPartitions
+            self.nodes = nodes
+            self.dataDirectory = dataDirectory
         }
     }
 
-    private let configuration: Configuration
+    private let dataDirectory: String?
+    private let tls: TLS?
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let loop: any EventLoop
     private let shell: NIOLoopBoundBox<BrokerShell>
-    private let listener = Mutex(Listener())
-
-    private struct Listener: Sendable {
-        var channel: (any Channel)?
-        /// The port that was taken before, to be taken again.
-        var port: Int?
-    }
 
     package init(configuration: Configuration = Configuration()) {
-        self.configuration = configuration
+        self.dataDirectory = configuration.dataDirectory
+        self.tls = configuration.tls
         let loop = self.group.next()
         var settings = BrokerStateMachine.Configuration(host: configuration.host)
+        settings.nodes = (0..<max(1, configuration.nodes)).map { index in
+            let port = configuration.port == 0 ? 0 : configuration.port + index
+            return Node(
+                id: Int32(index + 1),
+                host: configuration.host,
+                port: Int32(clamping: port)
+            )
+        }
         settings.defaultPartitions = Int32(clamping: configuration.defaultPartitions)
         settings.sasl = configuration.sasl
         settings.seed = UInt64.random(in: 1...UInt64.max)
+        let listeners = NodeListeners(
+            group: self.group,
+            loop: loop,
+            host: configuration.host,
+            requestLimit: settings.maxRequestBytes
+        )
         let machine = BrokerStateMachine(configuration: settings)
         self.loop = loop
         self.shell = NIOLoopBoundBox.makeBoxSendingValue(
-            BrokerShell(machine, loop: loop),
+            BrokerShell(machine, loop: loop, listeners: listeners),
             eventLoop: loop
         )
     }
 
-    /// Listens, and returns the port.
+    /// Listens, and returns the port of the first node.
     package func start() async throws -> Int {
-        let bound = self.listener.withLock(\.port)
-        let channel = try await self.bind(port: bound ?? self.configuration.port)
-        let port = channel.localAddress?.port ?? 0
-        try await self.perform { $0.machine.configuration.port = Int32(port) }
-        self.listener.withLock { $0 = Listener(channel: channel, port: port) }
-        return port
+        try await self.listen().first ?? 0
     }
 
-    /// Closes the port and all connections; the records go with it.
+    /// Listens, and returns the ports of all nodes that are up.
+    package func listen() async throws -> [Int] {
+        let shell = self.shell
+        if let context = try self.tls?.makeContext() {
+            try await self.perform { $0.encrypt(by: context) }
+        }
+        if let folder = self.dataDirectory {
+            try await self.perform { try $0.keep(in: folder) }
+        }
+        return try await self.loop.flatSubmit { shell.value.listen() }.get()
+    }
+
+    /// Closes all ports and connections; what is not kept in a folder goes with it.
     package func stop() async {
         try? await self.pause()
+        do {
+            try await self.perform { try $0.finishJournal() }
+        } catch {
+            Logger(label: "forktail.broker").error(
+                "the broker was not stopped in order",
+                metadata: ["reason": "\(error)"]
+            )
+        }
         try? await self.group.shutdownGracefully()
     }
 
-    /// Closes the port and all connections until ``start()`` opens the same port again.
+    /// Closes all ports and connections until ``start()`` opens the same ports again.
     ///
     /// The records stay.
     package func pause() async throws {
-        let channel = self.listener.withLock { listener in
-            defer { listener.channel = nil }
-            return listener.channel
-        }
-        try? await channel?.close().get()
         try await self.perform { $0.closeAll() }
     }
 
-    private func bind(port: Int) async throws -> any Channel {
-        let shell = self.shell
-        let context = try self.configuration.tls?.makeContext()
-        let limit = BrokerStateMachine.Configuration().maxRequestBytes
-        let buffers = AdaptiveRecvByteBufferAllocator(
-            minimum: 4096,
-            initial: 65_536,
-            maximum: 1 << 20
-        )
-        return try await ServerBootstrap(group: self.group)
-            .serverChannelOption(.backlog, value: 256)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    if let context {
-                        try pipeline.addHandler(NIOSSLServerHandler(context: context))
-                    }
-                    let handler = BrokerConnectionHandler(shell.value, requestLimit: limit)
-                    try pipeline.addHandler(handler)
-                }
-            }
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.recvAllocator, value: buffers)
-            .bind(host: self.configuration.host, port: port)
-            .get()
+    /// Has `body` called once, when the cluster cannot be kept any more and all ports close.
+    package func onFailure(_ body: @escaping @Sendable (any Error) -> Void) async throws {
+        try await self.perform { $0.onFailure = body }
     }
 
     /// Lets something go wrong.
     package func inject(_ fault: Fault) async throws {
-        try await self.perform { shell in shell.update { $0.inject(fault, now: $1) } }
+        let shell = self.shell
+        try await self.loop.flatSubmit {
+            shell.value.update { $0.inject(fault, now: $1) }
+            return shell.value.opening
+        }.get()
     }
 
     package func createTopic(

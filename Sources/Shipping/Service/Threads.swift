@@ -3,7 +3,7 @@ import Glibc
 /// Starts a thread of its own for work that blocks.
 ///
 /// - Throws: `ServiceError` when the process may have no more threads.
-func startThread(name: String, _ body: @escaping @Sendable () -> Void) throws {
+package func startThread(name: String, _ body: @escaping @Sendable () -> Void) throws {
     let box = Unmanaged.passRetained(ThreadBody(name: name, body))
     var thread = pthread_t()
     let code = pthread_create(&thread, nil, runThread, box.toOpaque())
