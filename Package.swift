@@ -69,7 +69,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "forktail",
-            dependencies: ["Shipping", "KafkaDevBroker", arguments, logging, nioCore],
+            dependencies: [
+                "Shipping", "Kafka", "KafkaDevBroker", arguments, logging, nioCore,
+            ],
             swiftSettings: settings
         ),
         tests("KafkaProtocolTests", ["KafkaProtocol"]),

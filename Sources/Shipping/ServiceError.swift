@@ -38,6 +38,8 @@ package enum ExitStatus: Int32, Sendable {
     case outputFailed = 74
     /// Interrupted before all was done; can be resumed.
     case temporary = 75
+    /// Kafka does not let this principal in, or not there.
+    case noPermission = 77
     /// The pipeline or the configuration is wrong.
     case configuration = 78
     /// A second Ctrl-C.

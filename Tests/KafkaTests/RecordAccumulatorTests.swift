@@ -46,7 +46,14 @@ final class Lane {
             key: key,
             value: value
         )
-        return appendRecord(record, self.topic, 1000, position, now: self.now, to: self.accumulator)
+        return appendRecord(
+            record,
+            self.topic,
+            1000,
+            position: position,
+            now: self.now,
+            to: self.accumulator
+        )
     }
 
     func fill(_ count: Int, size: Int = 1000) {

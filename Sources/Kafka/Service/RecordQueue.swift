@@ -191,7 +191,7 @@ final class RecordQueue: DeliveryListener {
                 head.record,
                 index,
                 head.timestamp,
-                head.id,
+                position: head.id,
                 now: now,
                 to: state.accumulator
             )
