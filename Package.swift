@@ -23,6 +23,8 @@ func system(_ name: String, pkgConfig: String, package: String) -> Target {
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let metricsTestKit: Target.Dependency = .product(name: "MetricsTestKit", package: "swift-metrics")
 let lifecycle: Target.Dependency = .product(
     name: "ServiceLifecycle",
     package: "swift-service-lifecycle"
@@ -42,6 +44,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -55,7 +58,10 @@ let package = Package(
         system("CPCRE2", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
         library("KafkaProtocol", ["CPlatform", "CLZ4", "CZstd", "CZlib", nioCore]),
         library("KafkaDevBroker", ["KafkaProtocol", nioCore, nioPosix, logging]),
-        library("Kafka", ["KafkaProtocol", nioCore, nioPosix, logging, lifecycle]),
+        library(
+            "Kafka",
+            ["KafkaProtocol", nioCore, nioPosix, logging, lifecycle, coreMetrics]
+        ),
         library("Checkpointing", ["CSQLite"]),
         library("FileTailing", ["CPlatform", "CZlib", "CZstd"]),
         library("PipelineLanguage"),
@@ -76,7 +82,7 @@ let package = Package(
         ),
         tests("KafkaProtocolTests", ["KafkaProtocol"]),
         tests("KafkaDevBrokerTests", ["KafkaDevBroker"]),
-        tests("KafkaTests", ["Kafka", "KafkaDevBroker"]),
+        tests("KafkaTests", ["Kafka", "KafkaDevBroker", coreMetrics, metricsTestKit]),
         tests("CheckpointingTests", ["Checkpointing"]),
         tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),

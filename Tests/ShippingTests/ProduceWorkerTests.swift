@@ -85,7 +85,7 @@ struct ProduceWorkerTests {
         talk.acknowledge(from: 0)
         #expect(
             talk.worker.takeTalk() == """
-                forktail: line 2: a record of 1086 bytes is over max.request.size (1024)
+                forktail: line 2: a record of 1102 bytes is over max.request.size (1024)
                 forktail: line 3: longer than max.request.size (1024)
 
                 """

@@ -95,9 +95,8 @@ package struct ProduceService {
     }
 
     private func announceStop() {
-        let count = producing.report.unacknowledged
-        guard count > 0 else { return }
-        writeToStandardError("waiting for \(count) acknowledgements… (Ctrl-C again to quit now)\n")
+        guard producing.report.unacknowledged > 0 else { return }
+        writeToStandardError("waiting for acknowledgements… (Ctrl-C again to quit now)\n")
     }
 
     private func finish(isAborted: Bool) -> ExitStatus {
