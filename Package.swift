@@ -27,6 +27,8 @@ let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let metricsTestKit: Target.Dependency = .product(name: "MetricsTestKit", package: "swift-metrics")
 let lifecycle: Target.Dependency = .product(
     name: "ServiceLifecycle",
     package: "swift-service-lifecycle"
@@ -47,6 +49,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -65,7 +68,7 @@ let package = Package(
             "Kafka",
             [
                 "KafkaProtocol", crypto, nioCore, nioPosix, nioHTTP, nioTLS, nioSSL, logging,
-                lifecycle,
+                lifecycle, coreMetrics,
             ]
         ),
         library("Checkpointing", ["CSQLite"]),
@@ -81,12 +84,20 @@ let package = Package(
         ),
         .executableTarget(
             name: "forktail",
-            dependencies: ["Shipping", "KafkaDevBroker", arguments, logging, nioCore],
+            dependencies: [
+                "Shipping", "Kafka", "KafkaDevBroker", arguments, logging, nioCore,
+            ],
             swiftSettings: settings
         ),
         tests("KafkaProtocolTests", ["KafkaProtocol"]),
         tests("KafkaDevBrokerTests", ["KafkaDevBroker"]),
-        tests("KafkaTests", ["Kafka", "KafkaDevBroker", "KafkaProtocol", crypto, logging]),
+        tests(
+            "KafkaTests",
+            [
+                "Kafka", "KafkaDevBroker", "KafkaProtocol", crypto, logging, coreMetrics,
+                metricsTestKit,
+            ]
+        ),
         tests("CheckpointingTests", ["Checkpointing"]),
         tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),

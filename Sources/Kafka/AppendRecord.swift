@@ -1,11 +1,12 @@
 internal import KafkaProtocol
 
 /// Appends a record that owns its bytes.
-func appendRecord(
+package func appendRecord(
     _ record: KafkaProducerRecord,
     _ topic: TopicIndex,
     _ timestamp: Int64,
-    _ id: Int64,
+    owner: UInt64 = 0,
+    position: Int64,
     now: ContinuousClock.Instant,
     to accumulator: RecordAccumulator
 ) -> AppendResult {
@@ -38,8 +39,8 @@ func appendRecord(
                         value: value,
                         headers: headers,
                         timestamp: timestamp,
-                        owner: 0,
-                        position: id,
+                        owner: owner,
+                        position: position,
                         now: now
                     )
                 }

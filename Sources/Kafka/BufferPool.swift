@@ -14,9 +14,21 @@ package final class BufferPool: Sendable {
         fileprivate let number: Int
     }
 
+    /// How much is taken, and what was waited for.
+    package struct Usage: Sendable {
+        var memory = 0
+        var available = 0
+        var waiters = 0
+        /// Nanoseconds of each wait that ended.
+        var waits = WindowedStatistic()
+        /// Records that were refused because of it, one a value.
+        var refusals = WindowedStatistic()
+    }
+
     private struct Waiter: Sendable {
         let taker: Taker
         var size: Int
+        let since: ContinuousClock.Instant
     }
 
     private struct State: Sendable {
@@ -26,6 +38,8 @@ package final class BufferPool: Sendable {
         var waiters: [Waiter] = []
         var callbacks: [Taker: @Sendable () -> Void] = [:]
         var takerCount = 0
+        var waits = WindowedStatistic()
+        var refusals = WindowedStatistic()
     }
 
     /// The memory in all.
@@ -55,6 +69,24 @@ package final class BufferPool: Sendable {
         self.state.withLock { $0.waiters.count }
     }
 
+    /// How it is used, with what was measured of it.
+    var usage: Usage {
+        self.state.withLock { state in
+            Usage(
+                memory: self.memory,
+                available: self.spare(state),
+                waiters: state.waiters.count,
+                waits: state.waits,
+                refusals: state.refusals
+            )
+        }
+    }
+
+    /// Tells that a record was given up because memory was spent.
+    func refused(now: ContinuousClock.Instant) {
+        self.state.withLock { $0.refusals.record(1, now: now) }
+    }
+
     /// Registers a taker; `notify` is called from any thread whenever a buffer that it was refused
     /// is there.
     package func makeTaker(notify: @escaping @Sendable () -> Void) -> Taker {
@@ -69,7 +101,11 @@ package final class BufferPool: Sendable {
     /// Takes an empty buffer for `size` bytes, or queues up and returns nil while memory is spent.
     ///
     /// Whoever was refused must try again when notified, or say ``stopWaiting(_:)``.
-    package func take(size: Int, for taker: Taker) -> PooledBuffer? {
+    package func take(
+        size: Int,
+        for taker: Taker,
+        now: ContinuousClock.Instant
+    ) -> PooledBuffer? {
         let charge = max(size, self.bufferSize)
         guard charge <= self.memory else { return nil }
         return self.state.withLock { state in
@@ -77,13 +113,16 @@ package final class BufferPool: Sendable {
             let ahead = state.waiters[..<(place ?? state.waiters.endIndex)]
             let reserved = ahead.reduce(0) { $0 + $1.size }
             if self.spare(state) - reserved >= charge {
-                if let place { state.waiters.remove(at: place) }
+                if let place {
+                    let waited = now - state.waiters.remove(at: place).since
+                    state.waits.record(waited / .nanoseconds(1), now: now)
+                }
                 return self.takeLocked(charge, &state)
             }
             if let place {
                 state.waiters[place].size = charge
             } else {
-                state.waiters.append(Waiter(taker: taker, size: charge))
+                state.waiters.append(Waiter(taker: taker, size: charge, since: now))
             }
             return nil
         }

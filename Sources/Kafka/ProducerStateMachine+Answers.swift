@@ -11,6 +11,7 @@ extension ProducerStateMachine {
         to id: RequestID,
         now: ContinuousClock.Instant
     ) {
+        self.metrics.now = now
         guard let pending = self.requests.removeValue(forKey: id) else { return }
         self.brokers[pending.broker]?.backoff.reset()
         switch (answer, pending.request) {
@@ -18,18 +19,11 @@ extension ProducerStateMachine {
             self.received(cluster, for: topics, now: now)
         case (.producerID(let answer), .producerID): self.received(answer, now: now)
         case (.produce(let answer), .produce(let batches)):
-            self.noteLatency(now - pending.sentAt)
+            self.noteAnswer(answer, to: pending, now: now)
             self.received(answer, for: batches, from: pending.broker, now: now)
         default:
             preconditionFailure("\(answer) cannot answer \(pending.request)")
         }
-    }
-
-    private mutating func noteLatency(_ latency: Duration) {
-        self.statistics.requestsInFlight -= 1
-        self.statistics.requestsAnswered += 1
-        self.statistics.totalRequestLatency += latency
-        self.statistics.maxRequestLatency = max(self.statistics.maxRequestLatency, latency)
     }
 
     private mutating func received(
@@ -178,7 +172,7 @@ extension ProducerStateMachine {
             let first = batch.piece(records: Array(0..<middle)),
             let second = batch.piece(records: Array(middle..<batch.recordCount))
         else { return self.fail(batch, of: index, refusal) }
-        self.statistics.batchesSplit += 1
+        self.noteSplit()
         self.statistics.batchesQueued += 1
         self.renumber(first, as: batch, skipping: 0)
         self.renumber(second, as: batch, skipping: middle)

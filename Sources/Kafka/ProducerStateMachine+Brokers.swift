@@ -43,6 +43,7 @@ extension ProducerStateMachine {
         self.statistics.isRefused = false
         self.statistics.connectedBrokers += 1
         self.statistics.isConnected = true
+        self.metrics.connectionsCreated.record(1, now: now)
     }
 
     /// Tells that a connection is gone, or could not be made.
@@ -58,6 +59,7 @@ extension ProducerStateMachine {
     ) {
         guard let broker = self.brokers[id], broker.link != .idle else { return }
         if broker.link == .ready { self.statistics.connectedBrokers -= 1 }
+        if broker.link != .connecting { self.metrics.connectionsClosed.record(1, now: now) }
         self.brokers[id]?.link = .idle
         self.brokers[id]?.requestsInFlight = 0
         self.brokers[id]?.mutedUntil = nil

@@ -81,6 +81,7 @@ extension ProducerStateMachine {
             return self.metadataFailed(topics, now: now)
         }
         self.metadata.isAsking = false
+        self.metrics.metadataUpdatedAt = now
         self.update(brokers: cluster.brokers)
         for topic in cluster.topics where self.metadata.topics[topic.name] != nil {
             self.update(topic)

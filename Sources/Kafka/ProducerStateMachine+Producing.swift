@@ -111,8 +111,7 @@ extension ProducerStateMachine {
             let batches = self.takeBatches(for: id, now: now)
             guard !batches.isEmpty else { continue }
             self.brokers[id]?.requestsInFlight += 1
-            self.statistics.requestsInFlight += 1
-            self.statistics.requestsSent += 1
+            self.noteSending(batches, now: now)
             return self.send(.produce(batches), to: id, now: now)
         }
         return nil

@@ -49,6 +49,7 @@ package struct ProducerStateMachine {
     var partitions: [PartitionQueue] = []
     var partitionIndexes: [TopicPartition: Int] = [:]
     package internal(set) var statistics = ProducerStatistics()
+    package internal(set) var metrics = ProducerMetrics()
 
     package init(
         configuration: KafkaProducerConfiguration,
@@ -93,6 +94,7 @@ package struct ProducerStateMachine {
 
     /// The next thing to do; to be asked until it is nil.
     package mutating func nextAction(now: ContinuousClock.Instant) -> Action? {
+        self.metrics.now = now
         self.expireBatches(now: now)
         if let action = self.actions.popFirst() { return action }
         if self.phase == .finished { return nil }
@@ -149,6 +151,7 @@ package struct ProducerStateMachine {
             self.statistics.bytesAcknowledged += Int64(batch.byteCount)
         case .failed(let error):
             self.statistics.recordsFailed += Int64(batch.recordCount)
+            self.metrics.failed(batch)
             self.statistics.lastError = "\(batch.topic)-\(batch.partition): \(error)"
         }
         let delivery = Delivery(batch: batch, result: result)

@@ -301,7 +301,7 @@ package final class RecordAccumulator {
         size: Int,
         now: ContinuousClock.Instant
     ) -> OpenBatch? {
-        guard let buffer = self.pool.take(size: size, for: self.taker) else {
+        guard let buffer = self.pool.take(size: size, for: self.taker, now: now) else {
             // Others may wait for what stands open here.
             self.flush()
             return nil

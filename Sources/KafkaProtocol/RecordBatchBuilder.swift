@@ -25,6 +25,8 @@ package struct RecordBatchBuilder: Sendable {
     package private(set) var recordCount = 0
     package private(set) var baseTimestamp: Int64 = -1
     package private(set) var maxTimestamp: Int64 = -1
+    /// Bytes of the largest record, before compression.
+    private var largestRecord = 0
 
     /// Begins a batch in `buffer`, whose bytes are dropped and whose memory is used.
     package init(buffer: ByteBuffer) {
@@ -87,6 +89,7 @@ package struct RecordBatchBuilder: Sendable {
             return size
         }
         self.count(timestamp)
+        if size > self.largestRecord { self.largestRecord = size }
         return true
     }
 
@@ -196,7 +199,8 @@ extension RecordBatchBuilder {
         return SealedRecordBatch(
             header: header,
             buffer: bytes,
-            uncompressedLength: uncompressedLength
+            uncompressedLength: uncompressedLength,
+            largestRecord: self.largestRecord
         )
     }
 }

@@ -12,11 +12,19 @@ package struct SealedRecordBatch: Sendable, Equatable {
     package let bodyLength: Int
     /// Bytes of the records before compression.
     package let uncompressedLength: Int
+    /// Bytes of the largest record before compression.
+    package let largestRecord: Int
 
-    init(header: RecordBatchHeader, buffer: consuming ByteBuffer, uncompressedLength: Int) {
+    init(
+        header: RecordBatchHeader,
+        buffer: consuming ByteBuffer,
+        uncompressedLength: Int,
+        largestRecord: Int
+    ) {
         self.header = header
         self.buffer = buffer
         self.uncompressedLength = uncompressedLength
+        self.largestRecord = largestRecord
         self.bodyLength = self.buffer.readableBytes - RecordBatchHeader.size
         self.bodyCRC = self.buffer.withUnsafeReadableBytes { bytes in
             CRC32C.checksum(of: UnsafeRawBufferPointer(rebasing: bytes[RecordBatchHeader.size...]))

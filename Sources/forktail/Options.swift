@@ -19,8 +19,8 @@ struct CommonOptions: ParsableArguments {
     @Flag(name: .shortAndLong, help: "Also debug messages.")
     var verbose = false
 
-    func makeLogger() -> Logger {
-        let fallback: Logger.Level = quiet ? .warning : verbose ? .debug : .info
+    func makeLogger(fallback: Logger.Level = .info) -> Logger {
+        let fallback: Logger.Level = quiet ? .warning : verbose ? .debug : fallback
         let level =
             logLevel ?? environment("FORKTAIL_LOG_LEVEL").flatMap { Logger.Level(rawValue: $0) }
             ?? fallback

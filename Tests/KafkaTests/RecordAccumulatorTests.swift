@@ -46,7 +46,14 @@ final class Lane {
             key: key,
             value: value
         )
-        return appendRecord(record, self.topic, 1000, position, now: self.now, to: self.accumulator)
+        return appendRecord(
+            record,
+            self.topic,
+            1000,
+            position: position,
+            now: self.now,
+            to: self.accumulator
+        )
     }
 
     func fill(_ count: Int, size: Int = 1000) {
@@ -211,18 +218,20 @@ func index(of topic: String, in accumulator: RecordAccumulator) -> TopicIndex {
         let calls = Mutex<[String]>([])
         let large = pool.makeTaker { calls.withLock { $0.append("large") } }
         let small = pool.makeTaker { calls.withLock { $0.append("small") } }
-        let buffers = try (0..<4).map { _ in try #require(pool.take(size: 10, for: small)) }
-        #expect(pool.take(size: 2048, for: large) == nil)
-        #expect(pool.take(size: 10, for: small) == nil)
+        let buffers = try (0..<4).map { _ in
+            try #require(pool.take(size: 10, for: small, now: beginning))
+        }
+        #expect(pool.take(size: 2048, for: large, now: beginning) == nil)
+        #expect(pool.take(size: 10, for: small, now: beginning) == nil)
         pool.put(buffers[0])
         #expect(calls.withLock { $0 } == [])
-        #expect(pool.take(size: 10, for: small) == nil)
+        #expect(pool.take(size: 10, for: small, now: beginning) == nil)
         pool.put(buffers[1])
         #expect(calls.withLock { $0 } == ["large"])
-        #expect(pool.take(size: 2048, for: large)?.charge == 2048)
+        #expect(pool.take(size: 2048, for: large, now: beginning)?.charge == 2048)
         pool.put(buffers[2])
         #expect(calls.withLock { $0 } == ["large", "small"])
-        #expect(pool.take(size: 10, for: small) != nil)
+        #expect(pool.take(size: 10, for: small, now: beginning) != nil)
         #expect(pool.waiterCount == 0)
     }
 
@@ -231,23 +240,23 @@ func index(of topic: String, in accumulator: RecordAccumulator) -> TopicIndex {
         let calls = Mutex(0)
         let first = pool.makeTaker {}
         let second = pool.makeTaker { calls.withLock { $0 += 1 } }
-        let buffer = try #require(pool.take(size: 1, for: first))
-        #expect(pool.take(size: 1, for: first) == nil)
-        #expect(pool.take(size: 1, for: second) == nil)
+        let buffer = try #require(pool.take(size: 1, for: first, now: beginning))
+        #expect(pool.take(size: 1, for: first, now: beginning) == nil)
+        #expect(pool.take(size: 1, for: second, now: beginning) == nil)
         pool.put(buffer)
         pool.remove(first)
         #expect(calls.withLock { $0 } == 1)
-        #expect(pool.take(size: 1, for: second) != nil)
+        #expect(pool.take(size: 1, for: second, now: beginning) != nil)
     }
 
     @Test func `a buffer that a write still refers to is not written over`() throws {
         let pool = BufferPool(memory: 1024, bufferSize: 1024)
         let taker = pool.makeTaker {}
-        var buffer = try #require(pool.take(size: 1, for: taker))
+        var buffer = try #require(pool.take(size: 1, for: taker, now: beginning))
         buffer.bytes.writeString("being written")
         let pending = buffer.bytes
         pool.put(buffer)
-        var next = try #require(pool.take(size: 1, for: taker))
+        var next = try #require(pool.take(size: 1, for: taker, now: beginning))
         next.bytes.writeString("something else")
         #expect(String(buffer: pending) == "being written")
     }

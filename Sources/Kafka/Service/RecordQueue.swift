@@ -56,6 +56,7 @@ final class RecordQueue: DeliveryListener {
 
     let engine: ProducerEngine
     private let configuration: KafkaProducerConfiguration
+    private let pool: BufferPool
     private let state: Mutex<State>
 
     init(configuration: KafkaProducerConfiguration, logger: Logger) throws(KafkaProducerError) {
@@ -64,6 +65,7 @@ final class RecordQueue: DeliveryListener {
         let engine = try ProducerEngine(configuration: configuration, pool: pool, logger: logger)
         self.engine = engine
         self.configuration = configuration
+        self.pool = pool
         // Every receipt makes room and is followed by another attempt, so nobody else need call.
         let accumulator = RecordAccumulator(configuration: configuration, pool: pool)
         self.state = Mutex(State(accumulator: accumulator))
@@ -90,6 +92,7 @@ final class RecordQueue: DeliveryListener {
             }
             let isOver = state.waitingBytes + waiting.size > self.configuration.bufferMemory
             if isOver && !mayWait {
+                self.pool.refused(now: .now)
                 work.completions.append { completion(.failure(.bufferExhausted)) }
                 return work
             }
@@ -191,7 +194,7 @@ final class RecordQueue: DeliveryListener {
                 head.record,
                 index,
                 head.timestamp,
-                head.id,
+                position: head.id,
                 now: now,
                 to: state.accumulator
             )

@@ -117,6 +117,8 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
         let now = ContinuousClock.now
         do {
             while !self.isClosed, let answer = try self.framer.next() {
+                // Its length goes before it.
+                self.core.read(answer.readableBytes + 4, from: self.id, now: now)
                 self.machine.received(answer, now: now)
                 self.run()
             }
@@ -167,6 +169,8 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
 
     /// Header and batches go out as they are, in one writev.
     private func write(_ pieces: [ByteBuffer]) {
+        let size = pieces.reduce(0) { $0 + $1.readableBytes }
+        self.core.wrote(size, to: self.id, now: .now)
         for piece in pieces { self.context?.write(self.wrapOutboundOut(piece), promise: nil) }
         self.context?.flush()
     }

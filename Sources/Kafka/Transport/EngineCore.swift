@@ -18,6 +18,8 @@ final class EngineCore: @unchecked Sendable {
     private var hasFinished = false
     private var isRunning = false
     private var lastLoggedError: String?
+    private var metricsShownAt: ContinuousClock.Instant?
+    private var metricsTimer: Scheduled<Void>?
 
     init(
         machine: consuming ProducerStateMachine,
@@ -101,6 +103,14 @@ final class EngineCore: @unchecked Sendable {
         self.run(now: now)
     }
 
+    func wrote(_ bytes: Int, to id: BrokerID, now: ContinuousClock.Instant) {
+        self.machine.wrote(bytes, to: id, now: now)
+    }
+
+    func read(_ bytes: Int, from id: BrokerID, now: ContinuousClock.Instant) {
+        self.machine.read(bytes, from: id, now: now)
+    }
+
     // MARK: The loop
 
     private func run(now: ContinuousClock.Instant) {
@@ -110,6 +120,7 @@ final class EngineCore: @unchecked Sendable {
         while let action = self.machine.nextAction(now: now) { self.perform(action, now: now) }
         self.isRunning = false
         self.engine?.note(self.machine.statistics)
+        self.noteMetrics(now: now)
         self.logError()
         self.setTimer(self.machine.nextDeadline(now: now))
     }
@@ -152,8 +163,28 @@ final class EngineCore: @unchecked Sendable {
         self.timer?.task.cancel()
         for connection in self.connections.values { connection.close(reason: "closed") }
         self.engine?.note(self.machine.statistics)
+        self.metricsTimer?.cancel()
+        self.engine?.note(self.machine.metrics)
         for continuation in self.closing { continuation.resume() }
         self.closing = []
+    }
+
+    /// Shows the metrics, or sees to it that they are shown within a second.
+    ///
+    /// What was shown is copied when it next changes: once a second is seldom enough.
+    private func noteMetrics(now: ContinuousClock.Instant) {
+        guard !self.hasFinished, self.metricsTimer == nil else { return }
+        let due = self.metricsShownAt.map { $0 + .seconds(1) } ?? now
+        guard due > now else { return self.showMetrics(now: now) }
+        self.metricsTimer = self.eventLoop.scheduleTask(in: TimeAmount(due - now)) {
+            self.metricsTimer = nil
+            self.showMetrics(now: .now)
+        }
+    }
+
+    private func showMetrics(now: ContinuousClock.Instant) {
+        self.metricsShownAt = now
+        self.engine?.note(self.machine.metrics)
     }
 
     private func logError() {

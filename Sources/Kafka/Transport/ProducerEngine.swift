@@ -12,6 +12,9 @@ package final class ProducerEngine: Sendable {
         var isClosed = false
     }
 
+    /// Scrapers come less often, and gauges older than that are of no use to them.
+    private static let publishingInterval = Duration.seconds(5)
+
     package let configuration: KafkaProducerConfiguration
     package let eventLoop: any EventLoop
     private let pool: BufferPool
@@ -19,6 +22,7 @@ package final class ProducerEngine: Sendable {
     private let inbox = Mutex(Inbox())
     private let listeners = Mutex<[any DeliveryListener]>([])
     private let latestStatistics = Mutex(ProducerStatistics())
+    private let latestMetrics = Mutex(ProducerMetrics())
     private let core: EngineCore
 
     package init(
@@ -101,6 +105,32 @@ package final class ProducerEngine: Sendable {
         return statistics
     }
 
+    /// What was measured, up to a second ago, under Kafka's names.
+    package func metrics(now: ContinuousClock.Instant) -> KafkaProducerMetrics {
+        let statistics = self.latestStatistics.withLock { $0 }
+        let gauges = ProducerGauges(
+            requestsInFlight: statistics.requestsInFlight,
+            connectionCount: statistics.connectedBrokers,
+            buffer: self.pool.usage
+        )
+        let metrics = self.latestMetrics.withLock { $0 }
+        return KafkaProducerMetrics(
+            clientID: self.configuration.clientID,
+            values: metrics.values(gauges, now: now)
+        )
+    }
+
+    /// Publishes the metrics every few seconds, until the thread ends.
+    func publishMetrics(by publisher: MetricsPublisher) {
+        self.inbox.withLock { inbox in
+            guard !inbox.isClosed else { return }
+            let interval = TimeAmount(Self.publishingInterval)
+            self.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+                publisher.publish(self.metrics(now: .now))
+            }
+        }
+    }
+
     /// Waits until everything submitted is acknowledged, or fails it at once, and ends the thread.
     ///
     /// A drain waits for as long as the brokers take: to give up on it, close again without.
@@ -149,6 +179,10 @@ package final class ProducerEngine: Sendable {
             }
             return (inbox.batches, inbox.topics)
         }
+    }
+
+    func note(_ metrics: ProducerMetrics) {
+        self.latestMetrics.withLock { $0 = metrics }
     }
 
     func note(_ statistics: ProducerStatistics) {

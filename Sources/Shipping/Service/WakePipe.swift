@@ -41,14 +41,18 @@ package final class WakePipe: Sendable {
 
 /// Sleeps until one of the descriptors can be read or the time has come.
 ///
-/// A `nil` deadline sleeps without limit. Wakes up to a millisecond late, never early.
+/// A `nil` deadline sleeps without limit. Wakes up to a millisecond late, never early. Returns the
+/// descriptors that have bytes, an end or an error to read.
+@discardableResult
 package func waitForInput(
     _ descriptors: [CInt],
     until deadline: ContinuousClock.Instant?,
     now: ContinuousClock.Instant
-) {
+) -> [CInt] {
     var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-    _ = poll(&polled, nfds_t(polled.count), deadline.map { milliseconds(until: $0, now) } ?? -1)
+    let timeout = deadline.map { milliseconds(until: $0, now) } ?? -1
+    guard poll(&polled, nfds_t(polled.count), timeout) > 0 else { return [] }
+    return polled.filter { $0.revents != 0 }.map(\.fd)
 }
 
 private func milliseconds(until deadline: ContinuousClock.Instant, _ now: ContinuousClock.Instant)
