@@ -190,8 +190,9 @@ extension ProducerStateMachine {
     private mutating func forget(_ id: BrokerID) {
         self.metadata.departing.remove(id)
         let broker = self.brokers.removeValue(forKey: id)
-        // They wait for a leader again.
+        // They wait for a leader again, which nobody told of while this one had the batches.
         for index in broker?.waiting ?? CircularBuffer() { self.partitions[index].isListed = false }
+        self.refreshTopics(ledBy: id)
     }
 
     /// The cluster's own addresses are known: those to bootstrap from have served.

@@ -229,6 +229,31 @@ import Testing
         #expect(talk.machine.statistics.lastError == nil)
     }
 
+    @Test func `what was in flight to a broker that left the cluster is sent to the next leader`()
+        throws
+    {
+        var (talk, batch, _) = try Self.inFlight(["a"])
+        // Another topic's question tells that the broker is gone, before its connection breaks.
+        talk.machine.requestMetadata(topics: ["u"], now: talk.now)
+        talk.now += .seconds(1)
+        let other = try talk.expectRequest(.metadata(topics: ["u"]))
+        var survivors = cluster(leaders: [])
+        survivors.brokers.removeAll { $0.id == 1 }
+        survivors.topics = []
+        talk.answer(.metadata(survivors), to: other)
+        #expect(talk.next() == .disconnect(1, reason: "the broker left the cluster"))
+        talk.machine.connectionClosed(1, reason: "closed", now: talk.now)
+        talk.now += .seconds(2)
+        #expect(talk.next() == .connect(2, BrokerAddress(host: "broker2", port: 9092)))
+        talk.machine.connected(2, now: talk.now)
+        let request = try talk.expectRequest(.metadata(topics: ["t", "u"]), to: 2)
+        var moved = cluster(leaders: [2], epoch: 6)
+        moved.brokers.removeAll { $0.id == 1 }
+        talk.answer(.metadata(moved), to: request)
+        talk.answer(to: try Self.nextProduce(of: batch, &talk, to: 2))
+        #expect(talk.drainActions().contains(acknowledged(batch, at: 0)))
+    }
+
     @Test func `a broker that is away is tried again after a pause, not in a loop`() throws {
         var talk = try Conversation.started()
         talk.machine.submit([try makeBatch()], now: talk.now)
