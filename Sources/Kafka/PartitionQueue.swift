@@ -17,8 +17,17 @@ struct PartitionQueue {
     var nextOrdinal: Int64 = 0
     /// Whether this leader has acknowledged a batch of this producer id.
     var isLeaderProven = false
-    /// Whether the next batch must wait for a fresh producer id.
-    var needsFreshID = false
+    /// Under which other numbers it goes on, as soon as nothing is in flight.
+    var renewal: Renewal?
+    /// Batches that may be in the log, or are: the acknowledgement of a later one settles them.
+    var held: [ProducerBatch] = []
+    var proof = Proof.unneeded
+    /// How often a question for proof got no answer.
+    var unansweredProofs = 0
+    /// Where a batch was refused that later ones were numbered behind: none of those is in the log.
+    var gap: Int64?
+    /// A batch was given up of which nobody knows whether it is in the log.
+    var isUnresolved = false
     var notBefore: ContinuousClock.Instant?
     var backoff: Backoff
     /// Whether its leader's list of partitions with something to send holds it.
@@ -64,23 +73,6 @@ struct PartitionQueue {
             self.nextSequence,
             by: Int32(batch.recordCount)
         )
-    }
-
-    /// Begins anew under another producer id; returns how many records may now come twice.
-    ///
-    /// Only while nothing is in flight, or a broker could append the same batch under both.
-    mutating func adopt(_ identity: ProducerIdentity) -> Int64 {
-        precondition(self.inFlight.isEmpty, "a producer id was changed with batches in flight")
-        var duplicates: Int64 = 0
-        for batch in self.queue where batch.ordinal != nil {
-            if batch.mayBePersisted { duplicates += Int64(batch.recordCount) }
-            batch.forgetNumber()
-        }
-        self.identity = identity
-        self.nextSequence = 0
-        self.isLeaderProven = false
-        self.needsFreshID = false
-        return duplicates
     }
 
     mutating func changeLeader(to leader: BrokerID, epoch: Int32) {

@@ -5,6 +5,7 @@ package enum ProducerAnswer: Sendable, Equatable {
     case metadata(ClusterMetadata)
     case producerID(ProducerIDAnswer)
     case produce(ProduceAnswer)
+    case producers(ProducersAnswer)
 }
 
 /// The brokers of a cluster, and the topics that were asked for.
@@ -83,6 +84,37 @@ package struct ProducerIDAnswer: Sendable, Equatable {
     }
 }
 
+extension ProducerIdentity {
+    /// The same producer id in its next epoch, nil after the last one.
+    var next: ProducerIdentity? {
+        self.epoch < .max ? ProducerIdentity(id: self.id, epoch: self.epoch + 1) : nil
+    }
+}
+
+/// A leader's answer to what it remembers of a partition's producers.
+package struct ProducersAnswer: Sendable, Equatable {
+    package struct Producer: Sendable, Equatable {
+        package var producerID: Int64
+        package var epoch: Int32
+        /// The sequence of the last record in the log, -1 where none is known.
+        package var lastSequence: Int32
+
+        package init(producerID: Int64, epoch: Int32, lastSequence: Int32) {
+            self.producerID = producerID
+            self.epoch = epoch
+            self.lastSequence = lastSequence
+        }
+    }
+
+    package var error: KafkaError
+    package var producers: [Producer]
+
+    package init(error: KafkaError = .none, producers: [Producer] = []) {
+        self.error = error
+        self.producers = producers
+    }
+}
+
 /// A broker's answer to a request with record batches.
 package struct ProduceAnswer: Sendable, Equatable {
     package struct Partition: Sendable, Equatable {
@@ -139,6 +171,8 @@ package enum ProducerRequest: Sendable, Equatable {
     case metadata(topics: [String])
     case producerID
     case produce([ProducerBatch])
+    /// What the leader remembers of a partition's producers (KIP-664).
+    case describeProducers(TopicPartition)
 }
 
 /// What became of a batch: the receipt for all its records.

@@ -5,7 +5,7 @@ extension ProducerBatch {
     /// A batch of its own from some of the records, which keep timestamps, headers and positions.
     ///
     /// Nil if the batch cannot be read back, which only memory that went bad can cause.
-    func piece(records wanted: [Int]) -> ProducerBatch? {
+    func piece(records wanted: [Int], isCompressed: Bool = true) -> ProducerBatch? {
         guard var bytes = self.sealed?.buffer, let sealed = self.sealed else { return nil }
         var builder = RecordBatchBuilder(buffer: ByteBuffer())
         var positions = RecordPositions()
@@ -26,7 +26,7 @@ extension ProducerBatch {
             }
             guard next == wanted.count, next > 0 else { return nil }
             let codec = sealed.compression
-            let compressor = codec == .none ? nil : Compressor(codec: codec)
+            let compressor = isCompressed && codec != .none ? Compressor(codec: codec) : nil
             return ProducerBatch(
                 topic: self.topic,
                 topicIndex: self.topicIndex,

@@ -43,6 +43,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
     private(set) var sequence: Int32?
     /// An earlier attempt may have reached the log.
     var mayBePersisted = false
+    /// The leader said that it has it.
+    var isProvenAppended = false
 
     private let pool: BufferPool?
     private let charge: Int
@@ -109,6 +111,7 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         self.sequence = nil
         self.ordinal = nil
         self.mayBePersisted = false
+        self.isProvenAppended = false
     }
 
     /// Gives the buffer back to its pool; the runs stay.

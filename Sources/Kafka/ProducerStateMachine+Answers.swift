@@ -18,6 +18,8 @@ extension ProducerStateMachine {
         case (.metadata(let cluster), .metadata(let topics)):
             self.received(cluster, for: topics, now: now)
         case (.producerID(let answer), .producerID): self.received(answer, now: now)
+        case (.producers(let answer), .describeProducers(let id)):
+            self.received(answer, about: id, now: now)
         case (.produce(let answer), .produce(let batches)):
             self.noteAnswer(answer, to: pending, now: now)
             self.received(answer, for: batches, from: pending.broker, now: now)
@@ -90,22 +92,25 @@ extension ProducerStateMachine {
         now: ContinuousClock.Instant
     ) {
         let disposition = ProduceErrorDisposition(answer.error)
-        if disposition == .acknowledged {
+        if disposition.action == .acknowledge {
             return self.acknowledge(batch, of: index, answer, from: broker)
         }
-        if answer.error == .outOfOrderSequenceNumber, !self.partitions[index].isOldest(batch) {
-            // The broker misses the batch before it, which goes first.
+        let partition = self.partitions[index]
+        if disposition.action == .proveSequence,
+            !partition.isOldest(batch) || partition.isBeyondGap(batch)
+        {
+            // The broker misses the batch before it, which goes first or was refused.
             return self.retry(batch, of: index, mayBePersisted: false)
         }
         let text = answer.message.map { ", \($0)" } ?? ""
-        self.statistics.lastError = "\(self.partitions[index].id): \(answer.error)\(text)"
+        self.statistics.lastError = "\(partition.id): \(answer.error)\(text)"
         let refusal = KafkaProducerError.refused(answer.error, message: answer.message)
-        switch disposition {
-        case .acknowledged: preconditionFailure("an acknowledgement is not an error")
-        case .retry(let refreshes, let mayBePersisted):
+        switch disposition.action {
+        case .acknowledge: preconditionFailure("an acknowledgement is not an error")
+        case .retry:
             self.backOff(index, now: now)
-            if refreshes { self.findLeader(of: index, answer.currentLeader) }
-            self.retry(batch, of: index, mayBePersisted: mayBePersisted)
+            if disposition.refreshesMetadata { self.findLeader(of: index, answer.currentLeader) }
+            self.retry(batch, of: index, mayBePersisted: disposition.mayBeAppended)
         case .retryFewTimes where batch.attempts > ProduceErrorDisposition.corruptAttemptLimit:
             self.fail(batch, of: index, refusal)
         case .retryFewTimes:
@@ -117,16 +122,38 @@ extension ProducerStateMachine {
         case .retrySlowly:
             self.partitions[index].notBefore = now + Self.slowRetry
             self.retry(batch, of: index, mayBePersisted: false)
-        case .split: self.split(batch, of: index, refusal)
-        case .refuseRecords: self.refuseRecords(of: batch, of: index, answer, refusal)
-        case .freshProducerID where self.configuration.isIdempotenceEnabled:
+        case .split, .refuseRecords, .decompress, .refuse:
+            self.refuse(batch, of: index, disposition.action, answer, refusal)
+        case .proveSequence where batch.sequence != nil:
             self.backOff(index, now: now)
-            self.partitions[index].needsFreshID = true
+            self.isOutOfSequence(batch, of: index)
+        case .renewProducerID where batch.sequence != nil:
+            self.backOff(index, now: now)
+            self.partitions[index].renewal = .freshID
+            self.troubled.insert(index)
             self.retry(batch, of: index, mayBePersisted: false)
-        case .freshProducerID, .refuse: self.fail(batch, of: index, refusal)
+        case .proveSequence, .renewProducerID: self.fail(batch, of: index, refusal)
         case .stop:
             self.deliver(batch, .failed(refusal))
             self.stop(refusal)
+        }
+    }
+
+    /// Refuses a batch or a part of it, unless it is in the log after all.
+    private mutating func refuse(
+        _ batch: ProducerBatch,
+        of index: Int,
+        _ action: ProduceErrorDisposition.Action,
+        _ answer: ProduceAnswer.Partition,
+        _ refusal: KafkaProducerError
+    ) {
+        if batch.isProvenAppended { return self.settle(batch, of: index, at: -1, timestamp: -1) }
+        if self.waitsForProof(batch, of: index) { return }
+        switch action {
+        case .split: self.split(batch, of: index, refusal)
+        case .decompress: self.decompress(batch, of: index, refusal)
+        case .refuseRecords: self.refuseRecords(of: batch, of: index, answer, refusal)
+        default: self.fail(batch, of: index, refusal)
         }
     }
 
@@ -140,14 +167,28 @@ extension ProducerStateMachine {
         self.partitions[index].backoff.reset()
         self.partitions[index].notBefore = nil
         self.statistics.lastError = nil
-        let result = Delivery.Result.acknowledged(
-            baseOffset: answer.baseOffset,
+        self.settle(
+            batch,
+            of: index,
+            at: answer.baseOffset,
             timestamp: answer.logAppendTime
         )
-        self.deliver(batch, result)
     }
 
-    private mutating func backOff(_ index: Int, now: ContinuousClock.Instant) {
+    /// Delivers a batch that is in the log, and before it those that are by that.
+    private mutating func settle(
+        _ batch: ProducerBatch,
+        of index: Int,
+        at baseOffset: Int64,
+        timestamp: Int64
+    ) {
+        for earlier in self.partitions[index].acknowledged(batch) {
+            self.deliver(earlier, .acknowledged(baseOffset: -1, timestamp: -1))
+        }
+        self.deliver(batch, .acknowledged(baseOffset: baseOffset, timestamp: timestamp))
+    }
+
+    mutating func backOff(_ index: Int, now: ContinuousClock.Instant) {
         let wait = self.partitions[index].backoff.next(using: &self.generator)
         self.partitions[index].notBefore = now + wait
     }
@@ -182,6 +223,22 @@ extension ProducerStateMachine {
         self.list(index)
     }
 
+    /// Sends a batch without compression, under its numbers: the topic does not take the codec.
+    private mutating func decompress(
+        _ batch: ProducerBatch,
+        of index: Int,
+        _ refusal: KafkaProducerError
+    ) {
+        let records = Array(0..<batch.recordCount)
+        guard batch.sealed?.compression != Compression.none,
+            let plain = batch.piece(records: records, isCompressed: false)
+        else { return self.fail(batch, of: index, refusal) }
+        self.renumber(plain, as: batch, skipping: 0)
+        batch.release()
+        self.partitions[index].requeue(plain)
+        self.list(index)
+    }
+
     /// Fails the records that the broker named, and sends the others.
     private mutating func refuseRecords(
         of batch: ProducerBatch,
@@ -205,13 +262,24 @@ extension ProducerStateMachine {
             self.partitions[index].requeue(rest)
             self.list(index)
         }
-        if batch.sequence != nil { self.partitions[index].needsFreshID = true }
+        self.closeRanks(of: batch, of: index, keeping: others.count)
         batch.release()
         for (record, piece) in zip(refused, pieces) {
             guard let piece else { continue }
             let message = (named[Int32(record)] ?? nil) ?? answer.message
             self.deliver(piece, .failed(.refused(answer.error, message: message)))
         }
+    }
+
+    /// Takes the numbers back that the records left out of a batch had: these are its last ones now.
+    private mutating func closeRanks(of batch: ProducerBatch, of index: Int, keeping count: Int) {
+        guard let ordinal = batch.ordinal, let sequence = batch.sequence else { return }
+        self.partitions[index].leaveOut(
+            from: ordinal + Int64(count),
+            to: ordinal + Int64(batch.recordCount),
+            RecordSequence.advance(sequence, by: Int32(count))
+        )
+        self.troubled.insert(index)
     }
 
     /// Gives a piece of a batch its part of the batch's numbers.

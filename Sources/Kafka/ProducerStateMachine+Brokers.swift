@@ -97,6 +97,7 @@ extension ProducerStateMachine {
         switch pending.request {
         case .metadata(let topics): self.metadataFailed(topics, now: now)
         case .producerID: self.producerIDFailed(now: now)
+        case .describeProducers(let partition): self.proofFailed(partition, now: now)
         case .produce(let batches):
             self.statistics.requestsInFlight -= 1
             for batch in batches {

@@ -165,6 +165,8 @@ extension ProducerStateMachine {
     private mutating func failAll(of topic: ClusterMetadata.Topic) {
         let error = KafkaProducerError.refused(topic.error, message: nil)
         for index in self.partitions.indices where self.partitions[index].id.topic == topic.name {
+            for batch in self.partitions[index].held { self.fail(batch, of: index, error) }
+            self.partitions[index].held = []
             while let batch = self.partitions[index].queue.popFirst() {
                 self.fail(batch, of: index, error)
             }

@@ -53,22 +53,6 @@ extension ProducerStateMachine {
 
     // MARK: Producer ids
 
-    /// Gives the current producer id to partitions that ended with theirs, or sees that one is asked for.
-    mutating func renewProducerIDs() {
-        guard self.configuration.isIdempotenceEnabled else { return }
-        if self.producerID.current == nil, !self.isDrained { self.producerID.isWanted = true }
-        for index in self.partitions.indices where self.partitions[index].needsFreshID {
-            guard self.partitions[index].inFlight.isEmpty else { continue }
-            guard let fresh = self.producerID.current, fresh != self.partitions[index].identity
-            else {
-                self.producerID.isWanted = true
-                continue
-            }
-            self.statistics.possibleDuplicates += self.partitions[index].adopt(fresh)
-            self.list(index)
-        }
-    }
-
     mutating func nextProducerIDRequest(now: ContinuousClock.Instant) -> Action? {
         guard self.producerID.isWanted, !self.producerID.isAsking else { return nil }
         guard self.producerID.notBefore.map({ $0 <= now }) ?? true else { return nil }
@@ -150,7 +134,7 @@ extension ProducerStateMachine {
 
     private func maySend(_ index: Int, now: ContinuousClock.Instant) -> Bool {
         let partition = self.partitions[index]
-        guard !partition.needsFreshID, (partition.notBefore ?? now) <= now else { return false }
+        guard partition.headMayGo, (partition.notBefore ?? now) <= now else { return false }
         let limit = partition.inFlightLimit(
             isIdempotent: self.configuration.isIdempotenceEnabled,
             limit: self.configuration.maxInFlightRequests

@@ -8,10 +8,13 @@ internal import NIOCore
 /// - A sent batch never changes: it keeps producer id, epoch and sequence in every further attempt.
 /// - A partition has one batch in flight until the first acknowledgement on its leader, then five.
 /// - While a batch is sent again, it is the only one of its partition in flight.
-/// - A sequence that means nothing to the broker any more (45 for the oldest batch, 47, 49, 59), or
-///   that was left out because its batch was refused, ends with a fresh producer id. That is taken
-///   only when nothing of the partition is in flight. A batch whose earlier attempt may have been
-///   appended can then be in the log twice; ``ProducerStatistics/possibleDuplicates`` counts these.
+/// - A batch that the broker says is out of sequence, and of which an earlier attempt may have been
+///   appended, keeps its numbers until it is known whether it is in the log: by what the leader
+///   remembers (DescribeProducers), or else by trying those behind it.
+/// - What is not in the log goes on under the next epoch, as does what was numbered behind a batch
+///   that was refused. That begins only when nothing of the partition is in flight.
+/// - Where nobody can tell, records can be in the log twice:
+///   ``ProducerStatistics/possibleDuplicates`` counts these.
 package struct ProducerStateMachine {
     /// What the shell is to do.
     package enum Action: Sendable, Equatable {
@@ -48,6 +51,8 @@ package struct ProducerStateMachine {
     var producerID: ProducerIDState
     var partitions: [PartitionQueue] = []
     var partitionIndexes: [TopicPartition: Int] = [:]
+    /// Partitions with batches of which it has to be found out, or decided, how they go on.
+    var troubled: Set<Int> = []
     package internal(set) var statistics = ProducerStatistics()
     package internal(set) var metrics = ProducerMetrics()
 
@@ -99,9 +104,10 @@ package struct ProducerStateMachine {
         if let action = self.actions.popFirst() { return action }
         if self.phase == .finished { return nil }
         if let action = self.finishIfDrained() { return action }
-        self.renewProducerIDs()
+        self.settleDoubts()
         return self.nextMetadataRequest(now: now)
             ?? self.nextProducerIDRequest(now: now)
+            ?? self.nextProofRequest(now: now)
             ?? self.nextProduceRequest(now: now)
             ?? self.nextConnection(now: now)
             ?? self.actions.popFirst()
@@ -130,7 +136,9 @@ package struct ProducerStateMachine {
 
     /// Whether every batch that was submitted has been delivered or failed.
     package var isDrained: Bool {
-        self.partitions.allSatisfy { $0.queue.isEmpty && $0.inFlight.isEmpty }
+        self.partitions.allSatisfy {
+            $0.queue.isEmpty && $0.inFlight.isEmpty && $0.held.isEmpty
+        }
     }
 
     private mutating func finishIfDrained() -> Action? {
@@ -173,7 +181,9 @@ package struct ProducerStateMachine {
     private mutating func failAll(_ error: KafkaProducerError) {
         for index in self.partitions.indices {
             // Those in flight too: an answer that still comes finds nothing to settle.
-            let batches = self.partitions[index].inFlight + Array(self.partitions[index].queue)
+            let partition = self.partitions[index]
+            let batches = partition.held + partition.inFlight + Array(partition.queue)
+            self.partitions[index].held = []
             self.partitions[index].inFlight = []
             self.partitions[index].queue.removeAll()
             for batch in batches { self.deliver(batch, .failed(error)) }
@@ -182,14 +192,18 @@ package struct ProducerStateMachine {
 
     private func expiry(of partition: PartitionQueue) -> ContinuousClock.Instant? {
         guard let timeout = self.configuration.deliveryTimeout else { return nil }
-        return partition.queue.first.map { $0.createdAt + timeout }
+        let oldest = partition.held.first ?? partition.queue.first
+        return oldest.map { $0.createdAt + timeout }
     }
 
     private mutating func expireBatches(now: ContinuousClock.Instant) {
         guard self.configuration.deliveryTimeout != nil else { return }
         for index in self.partitions.indices {
             while let expiry = self.expiry(of: self.partitions[index]), expiry <= now {
-                let batch = self.partitions[index].queue.removeFirst()
+                let batch =
+                    self.partitions[index].held.isEmpty
+                    ? self.partitions[index].queue.removeFirst()
+                    : self.partitions[index].held.removeFirst()
                 self.fail(batch, of: index, .deliveryTimedOut)
             }
         }
@@ -197,8 +211,16 @@ package struct ProducerStateMachine {
 
     /// Fails a batch; a sequence that it had is a gap that no later batch can pass.
     mutating func fail(_ batch: ProducerBatch, of index: Int, _ error: KafkaProducerError) {
-        if self.configuration.isIdempotenceEnabled, batch.sequence != nil {
-            self.partitions[index].needsFreshID = true
+        if batch.isProvenAppended {
+            return self.deliver(batch, .acknowledged(baseOffset: -1, timestamp: -1))
+        }
+        if batch.sequence != nil {
+            if batch.mayBePersisted {
+                self.partitions[index].isUnresolved = true
+            } else {
+                self.partitions[index].leaveOut(batch)
+            }
+            self.troubled.insert(index)
         }
         self.deliver(batch, .failed(error))
     }

@@ -13,7 +13,8 @@ package struct ProducerStatistics: Sendable, Equatable {
     package var maxRequestLatency = Duration.zero
     /// How long brokers asked the producer to hold back.
     package var totalThrottle = Duration.zero
-    /// Records that were sent again under another producer id though they may have been in the log.
+    /// Records that were sent again under other numbers though they may have been in the log, for
+    /// nobody could tell.
     package var possibleDuplicates: Int64 = 0
     package var connectedBrokers = 0
     /// Whether a broker has answered since the last failure that left none connected.

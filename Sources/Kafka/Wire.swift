@@ -11,6 +11,8 @@ enum Wire {
         let initProducerID: Int16?
         /// Nil with a broker that does not let clients log in.
         let saslAuthenticate: Int16?
+        /// Nil with a broker before 2.8, which does not tell what it remembers of producers.
+        let describeProducers: Int16?
     }
 
     enum VersionsAnswer {
@@ -106,7 +108,9 @@ enum Wire {
                 produce: produce,
                 metadata: metadata,
                 initProducerID: initProducerID,
-                saslAuthenticate: saslAuthenticate
+                saslAuthenticate: saslAuthenticate,
+                describeProducers: answer.versions(of: .describeProducers)
+                    .flatMap(DescribeProducersRequest.commonVersion)
             )
         )
     }
@@ -150,6 +154,14 @@ enum Wire {
                 timeoutMilliseconds: milliseconds(configuration.requestTimeout),
                 topicData: topicData(batches)
             ).frame(version: versions.produce, correlationID: correlationID, clientID: clientID)
+        case .describeProducers(let partition):
+            return try DescribeProducersRequest(topics: [
+                .init(name: partition.topic, partitionIndexes: [partition.partition])
+            ]).frame(
+                version: versions.describeProducers ?? 0,
+                correlationID: correlationID,
+                clientID: clientID
+            )
         }
     }
 
@@ -199,6 +211,12 @@ enum Wire {
         case .produce:
             let answer = try ProduceRequest.response(from: body, version: versions.produce)
             return .produce(ProduceAnswer(answer))
+        case .describeProducers(let partition):
+            let answer = try DescribeProducersRequest.response(
+                from: body,
+                version: versions.describeProducers ?? 0
+            )
+            return .producers(ProducersAnswer(answer, about: partition))
         }
     }
 
@@ -255,6 +273,28 @@ extension ProduceAnswer {
                 topic.partitionResponses.map { Partition(topic: topic.name, $0) }
             },
             throttle: .milliseconds(max(0, answer.throttleTimeMilliseconds))
+        )
+    }
+}
+
+extension ProducersAnswer {
+    /// A partition that the answer leaves out counts as one that the broker does not tell of.
+    fileprivate init(_ answer: DescribeProducersResponse, about id: TopicPartition) {
+        let topic = answer.topics.first { $0.name == id.topic }
+        guard let found = topic?.partitions.first(where: { $0.partitionIndex == id.partition })
+        else {
+            self.init(error: .unknownServerError)
+            return
+        }
+        self.init(
+            error: found.errorCode,
+            producers: found.activeProducers.map {
+                Producer(
+                    producerID: $0.producerID,
+                    epoch: $0.producerEpoch,
+                    lastSequence: $0.lastSequence
+                )
+            }
         )
     }
 }

@@ -80,4 +80,10 @@ package enum RecordSequence {
     package static func advance(_ sequence: Int32, by count: Int32) -> Int32 {
         Int32(truncatingIfNeeded: (Int64(sequence) + Int64(count)) & 0x7FFF_FFFF)
     }
+
+    /// How far `other` lies behind `sequence` the shorter way round; below 0 where it lies before.
+    package static func distance(from sequence: Int32, to other: Int32) -> Int32 {
+        let forward = (Int64(other) - Int64(sequence)) & 0x7FFF_FFFF
+        return Int32(forward < 0x4000_0000 ? forward : forward - 0x8000_0000)
+    }
 }

@@ -142,6 +142,131 @@ struct Conversation {
     }
 }
 
+/// Beginnings, and how a conversation goes on.
+extension Conversation {
+    /// One batch of `values` in flight, after an earlier one proved the leader.
+    static func inFlight(
+        _ values: [String],
+        _ change: (inout KafkaProducerConfiguration) -> Void = { _ in }
+    ) throws -> (talk: Conversation, batch: ProducerBatch, request: RequestID) {
+        var talk = try Conversation.started(change)
+        let proof = try makeBatch()
+        talk.machine.submit([proof], now: talk.now)
+        try talk.connect(producerID: talk.machine.configuration.isIdempotenceEnabled ? 4711 : nil)
+        talk.answer(to: try talk.expectRequest(.produce([proof])))
+        #expect(talk.next() == acknowledged(proof, at: 0))
+        let batch = try makeBatch(values)
+        talk.machine.submit([batch], now: talk.now)
+        let request = try talk.expectRequest(.produce([batch]))
+        return (talk, batch, request)
+    }
+
+    /// Batches of a record each in flight, after an earlier one proved the leader.
+    static func manyInFlight(
+        _ count: Int,
+        _ change: (inout KafkaProducerConfiguration) -> Void = { _ in }
+    ) throws -> (talk: Conversation, batches: [ProducerBatch], requests: [RequestID]) {
+        var (talk, first, request) = try self.inFlight(["1"], change)
+        let more = try (1..<count).map { try makeBatch(["\($0 + 1)"]) }
+        talk.machine.submit(more, now: talk.now)
+        let requests = try more.map { try talk.expectRequest(.produce([$0])) }
+        return (talk, [first] + more, [request] + requests)
+    }
+
+    static func threeInFlight() throws -> (
+        talk: Conversation, batches: [ProducerBatch], requests: [RequestID]
+    ) {
+        try self.manyInFlight(3)
+    }
+
+    mutating func reconnect() throws {
+        self.now += .seconds(2)
+        for action in self.drainActions() {
+            if case .connect(let id, _) = action { self.machine.connected(id, now: self.now) }
+        }
+    }
+
+    /// The next request of this kind; others on the way are passed over.
+    mutating func nextRequest(
+        _ request: ProducerRequest,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> RequestID {
+        while let action = self.next() {
+            if case .send(request, let id, _) = action { return id }
+            if case .connect(let id, _) = action { self.machine.connected(id, now: self.now) }
+        }
+        Issue.record("there is no \(request)", sourceLocation: sourceLocation)
+        throw UnexpectedAction()
+    }
+
+    mutating func nextProduce(
+        of batch: ProducerBatch,
+        to broker: BrokerID = 1,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> RequestID {
+        while let action = self.next() {
+            if case .connect(let id, _) = action { self.machine.connected(id, now: self.now) }
+            guard case .send(.produce(let batches), let id, let target) = action else { continue }
+            #expect(batches == [batch], sourceLocation: sourceLocation)
+            #expect(target == broker, sourceLocation: sourceLocation)
+            return id
+        }
+        Issue.record("the batch was not sent", sourceLocation: sourceLocation)
+        throw UnexpectedAction()
+    }
+
+    mutating func settle(
+        _ batch: ProducerBatch,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        self.now += .seconds(2)
+        let request = try self.nextProduce(of: batch, sourceLocation: sourceLocation)
+        self.answer(to: request)
+        #expect(self.next() == acknowledged(batch, at: 0), sourceLocation: sourceLocation)
+    }
+
+    /// The question for metadata that has no answer yet.
+    var metadataRequest: RequestID? {
+        let pending = self.machine.requests.first { request in
+            if case .metadata = request.value.request { true } else { false }
+        }
+        return pending?.key
+    }
+
+    /// What the machine does next that is neither a connection nor a question for metadata.
+    mutating func nextOfNote() -> ProducerStateMachine.Action? {
+        while let action = self.next() {
+            switch action {
+            case .connect(let id, _): self.machine.connected(id, now: self.now)
+            case .send(.metadata, _, _), .publish: continue
+            default: return action
+            }
+        }
+        return nil
+    }
+
+    /// Answers what partition 0 of `t` remembers of the first producer id.
+    mutating func remember(
+        lastSequence: Int32?,
+        epoch: Int32 = 0,
+        error: KafkaError = .none,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        self.now += .seconds(2)
+        let partition = TopicPartition(topic: "t", partition: 0)
+        let request = try self.nextRequest(
+            .describeProducers(partition),
+            sourceLocation: sourceLocation
+        )
+        let others = ProducersAnswer.Producer(producerID: 17, epoch: 3, lastSequence: 99)
+        let own = lastSequence.map {
+            ProducersAnswer.Producer(producerID: 4711, epoch: epoch, lastSequence: $0)
+        }
+        let producers = [others] + (own.map { [$0] } ?? [])
+        self.answer(.producers(ProducersAnswer(error: error, producers: producers)), to: request)
+    }
+}
+
 struct UnexpectedAction: Error {}
 
 func cluster(

@@ -61,6 +61,22 @@ import Testing
         }
     }
 
+    @Test func `five lost answers and a clean restart of the broker repeat nothing`() async throws {
+        try await Self.withProducer { producer, broker in
+            let first = Self.enqueue(0..<1, to: producer)
+            await producer.flush()
+            let before = try await broker.produceRequestCount()
+            for number in 1...5 { try await broker.inject(.swallowAnswer(nth: number)) }
+            let failures = Self.enqueue(1..<600, to: producer)
+            // The next attempt comes 300 ms later, when the answers are overdue.
+            while try await broker.produceRequestCount() < before + 5 { await Task.yield() }
+            try await broker.inject(.forgetProducers(keepingLastBatch: true))
+            await producer.flush()
+            #expect(first.values + failures.values == [])
+            #expect(try await Self.numbers(in: broker) == Array(0..<600))
+        }
+    }
+
     @Test func `records wait while the broker is away`() async throws {
         try await Self.withProducer { producer, broker in
             let before = Self.enqueue(0..<100, to: producer)

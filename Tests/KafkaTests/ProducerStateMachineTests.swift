@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func `batches behind a lost one go again one at a time and in order`() throws {
-        var (talk, batches, requests) = try Self.threeInFlight()
+        var (talk, batches, requests) = try Conversation.threeInFlight()
         talk.answer(.leaderNotAvailable, to: requests[0])
         talk.answer(.outOfOrderSequenceNumber, to: requests[1])
         talk.answer(.outOfOrderSequenceNumber, to: requests[2])
@@ -42,7 +42,7 @@ import Testing
         try talk.wait()
         for batch in batches {
             let sequence = batch.sequence
-            let request = try Self.nextProduce(of: batch, &talk)
+            let request = try talk.nextProduce(of: batch)
             #expect(talk.next() == nil, "only the oldest may be in flight")
             talk.answer(to: request)
             #expect(talk.next() == acknowledged(batch, at: 0))
@@ -51,71 +51,15 @@ import Testing
     }
 
     @Test func `answers out of order settle each batch`() throws {
-        var (talk, batches, requests) = try Self.threeInFlight()
+        var (talk, batches, requests) = try Conversation.threeInFlight()
         talk.answer(offset: 2, to: requests[1])
         talk.answer(offset: 1, to: requests[0])
         guard case .deliver(let deliveries)? = talk.next() else { throw UnexpectedAction() }
         #expect(deliveries.map(\.batch) == [batches[1], batches[0]])
     }
 
-    @Test func `a gap in the sequences ends with a fresh producer id when nothing is in flight`()
-        throws
-    {
-        var (talk, batches, requests) = try Self.threeInFlight()
-        talk.answer(.messageTooLarge, to: requests[0])
-        guard case .deliver(let deliveries)? = talk.next() else { throw UnexpectedAction() }
-        #expect(deliveries.map(\.batch) == [batches[0]])
-        #expect(talk.next() == nil, "two are still in flight")
-        talk.answer(.outOfOrderSequenceNumber, to: requests[1])
-        talk.answer(.outOfOrderSequenceNumber, to: requests[2])
-        let request = try talk.expectRequest(.producerID)
-        let fresh = ProducerIdentity(id: 4712, epoch: 0)
-        talk.answer(.producerID(ProducerIDAnswer(identity: fresh)), to: request)
-        try Self.settle(batches[1], &talk)
-        #expect(batches[1].identity == fresh)
-        #expect(batches[1].sequence == 0)
-        #expect(talk.machine.statistics.possibleDuplicates == 0)
-    }
-
-    @Test func `a lost answer and then 45 is counted as a possible duplicate`() throws {
-        var talk = try Self.inFlight(["a", "b"])
-        let batch = talk.batch
-        talk.talk.machine.connectionClosed(1, reason: "reset", now: talk.talk.now)
-        try Self.reconnect(&talk.talk)
-        let again = try Self.nextProduce(of: batch, &talk.talk)
-        #expect(batch.sequence == 1)
-        talk.talk.answer(.outOfOrderSequenceNumber, to: again)
-        let request = try Self.nextRequest(.producerID, &talk.talk)
-        let fresh = ProducerIdentity(id: 4712, epoch: 0)
-        talk.talk.answer(.producerID(ProducerIDAnswer(identity: fresh)), to: request)
-        try Self.settle(batch, &talk.talk)
-        #expect(talk.talk.machine.statistics.possibleDuplicates == 2)
-    }
-
-    @Test func `a batch keeps its producer id while another partition gets a fresh one`() throws {
-        var talk = try Conversation.started(partitions: 2)
-        let first = try makeBatch(partition: 0)
-        let second = try makeBatch(partition: 1)
-        talk.machine.submit([first, second], now: talk.now)
-        try talk.connect()
-        let request = try talk.expectRequest(.produce([first, second]))
-        let answers = [
-            ProduceAnswer.Partition(topic: "t", partition: 0, error: .unknownProducerID),
-            ProduceAnswer.Partition(topic: "t", partition: 1, error: .notEnoughReplicas),
-        ]
-        talk.answer(.produce(ProduceAnswer(partitions: answers)), to: request)
-        let asked = try talk.expectRequest(.producerID)
-        let fresh = ProducerIdentity(id: 4712, epoch: 0)
-        talk.answer(.producerID(ProducerIDAnswer(identity: fresh)), to: asked)
-        talk.now += .seconds(2)
-        let again = try talk.expectRequest(.produce([first, second]))
-        #expect(first.identity == fresh)
-        #expect(second.identity == ProducerIdentity(id: 4711, epoch: 0))
-        #expect(again > request)
-    }
-
     @Test func `DUPLICATE_SEQUENCE_NUMBER is an acknowledgement without an offset`() throws {
-        var (talk, batch, request) = try Self.inFlight(["a"])
+        var (talk, batch, request) = try Conversation.inFlight(["a"])
         talk.answer(.duplicateSequenceNumber, to: request)
         #expect(talk.next() == acknowledged(batch, at: -1))
     }
@@ -134,7 +78,7 @@ import Testing
     }
 
     @Test func `a batch that is too large goes in halves until one record is refused`() throws {
-        var (talk, batch, request) = try Self.inFlight(["a", "b", "c"])
+        var (talk, batch, request) = try Conversation.inFlight(["a", "b", "c"])
         let base = try #require(batch.sequence)
         talk.answer(.messageTooLarge, to: request)
         guard case .send(.produce(let first), let id, _)? = talk.next() else {
@@ -162,23 +106,8 @@ import Testing
         #expect(talk.machine.statistics.recordsFailed == 1)
     }
 
-    @Test func `a record that the broker names is refused and its neighbours are sent`() throws {
-        var (talk, _, request) = try Self.inFlight(["a", "bad", "c"])
-        talk.answer(.invalidRecord, refused: [1: "null key"], to: request)
-        guard case .deliver(let refused)? = talk.next() else { throw UnexpectedAction() }
-        #expect(refused.map { $0.batch.position(ofRecord: 0) } == [10])
-        let error = KafkaProducerError.refused(.invalidRecord, message: "null key")
-        #expect(refused.map(\.result) == [.failed(error)])
-        let asked = try talk.expectRequest(.producerID)
-        let fresh = ProducerIdentity(id: 4712, epoch: 0)
-        talk.answer(.producerID(ProducerIDAnswer(identity: fresh)), to: asked)
-        guard case .send(.produce(let rest), _, _)? = talk.next() else { throw UnexpectedAction() }
-        #expect(rest.map(\.recordCount) == [2])
-        #expect(rest.first?.position(ofRecord: 1) == 20)
-    }
-
     @Test func `a leader that the answer names is used at once`() throws {
-        var (talk, batch, request) = try Self.inFlight(["a"])
+        var (talk, batch, request) = try Conversation.inFlight(["a"])
         let leader = TopicMetadata.Partition(leaderID: 2, leaderEpoch: 6)
         talk.answer(.notLeaderOrFollower, leader: leader, to: request)
         try talk.connect(2, producerID: nil)
@@ -186,10 +115,10 @@ import Testing
     }
 
     @Test func `without a name the leader is asked for, and followed without waiting`() throws {
-        var (talk, batch, request) = try Self.inFlight(["a"])
+        var (talk, batch, request) = try Conversation.inFlight(["a"])
         talk.answer(.notLeaderOrFollower, to: request)
         talk.now += .milliseconds(150)
-        let asked = try Self.nextRequest(.metadata(topics: ["t"]), &talk)
+        let asked = try talk.nextRequest(.metadata(topics: ["t"]))
         talk.answer(.metadata(cluster(leaders: [2], epoch: 6)), to: asked)
         let actions = talk.drainActions()
         #expect(actions.contains(.connect(2, BrokerAddress(host: "broker2", port: 9092))))
@@ -198,18 +127,18 @@ import Testing
     }
 
     @Test func `metadata older than what is known moves no partition back`() throws {
-        var (talk, batch, request) = try Self.inFlight(["a"])
+        var (talk, batch, request) = try Conversation.inFlight(["a"])
         let leader = TopicMetadata.Partition(leaderID: 2, leaderEpoch: 9)
         talk.answer(.notLeaderOrFollower, leader: leader, to: request)
         talk.machine.requestMetadata(topics: ["other"], now: talk.now)
         talk.machine.refresh("t")
-        let asked = try Self.nextRequest(.metadata(topics: ["other", "t"]), &talk)
+        let asked = try talk.nextRequest(.metadata(topics: ["other", "t"]))
         talk.answer(.metadata(cluster(leaders: [1], epoch: 8)), to: asked)
-        _ = try Self.nextProduce(of: batch, &talk, to: 2)
+        _ = try talk.nextProduce(of: batch, to: 2)
     }
 
     @Test func `a retry waits for its backoff`() throws {
-        var (talk, batch, request) = try Self.inFlight(["a"])
+        var (talk, batch, request) = try Conversation.inFlight(["a"])
         talk.answer(.notEnoughReplicas, to: request)
         #expect(talk.next() == nil)
         let due = try #require(talk.machine.nextDeadline(now: talk.now))
@@ -219,12 +148,12 @@ import Testing
     }
 
     @Test func `a lost connection puts all its batches back in order`() throws {
-        var (talk, batches, _) = try Self.threeInFlight()
+        var (talk, batches, _) = try Conversation.threeInFlight()
         let sequences = batches.map(\.sequence)
         talk.machine.connectionClosed(1, reason: "reset", now: talk.now)
         #expect(talk.machine.statistics.lastError == "broker1:9092: reset")
-        try Self.reconnect(&talk)
-        for batch in batches { try Self.settle(batch, &talk) }
+        try talk.reconnect()
+        for batch in batches { try talk.settle(batch) }
         #expect(batches.map(\.sequence) == sequences)
         #expect(talk.machine.statistics.lastError == nil)
     }
@@ -273,7 +202,7 @@ import Testing
     }
 
     @Test func `a broker that throttles is left alone for exactly that long`() throws {
-        var (talk, _, request) = try Self.inFlight(["a"])
+        var (talk, _, request) = try Conversation.inFlight(["a"])
         let next = try makeBatch(["b"])
         talk.machine.submit([next], now: talk.now)
         talk.answer(throttle: .milliseconds(700), to: request)
@@ -329,16 +258,16 @@ import Testing
     }
 
     @Test func `an answer without the partition closes the connection`() throws {
-        var (talk, batch, request) = try Self.inFlight(["a"])
+        var (talk, batch, request) = try Conversation.inFlight(["a"])
         talk.answer(.produce(ProduceAnswer(partitions: [])), to: request)
         #expect(talk.next() == .disconnect(1, reason: "it answered without t-0"))
         talk.machine.connectionClosed(1, reason: "closed", now: talk.now)
-        try Self.reconnect(&talk)
-        try Self.settle(batch, &talk)
+        try talk.reconnect()
+        try talk.settle(batch)
     }
 
     @Test func `closing waits for what was taken and then finishes`() throws {
-        var (talk, batch, request) = try Self.inFlight(["a"])
+        var (talk, batch, request) = try Conversation.inFlight(["a"])
         talk.machine.close(draining: true)
         #expect(talk.next() == nil)
         talk.answer(to: request)
@@ -351,7 +280,7 @@ import Testing
 
     @Test func `closing at once fails what is in flight, and a late answer changes nothing`() throws
     {
-        var (talk, batch, request) = try Self.inFlight(["a"])
+        var (talk, batch, request) = try Conversation.inFlight(["a"])
         talk.machine.close(draining: false)
         let failed = Delivery(batch: batch, result: .failed(.closed))
         #expect(talk.next() == .deliver([failed]))
@@ -373,76 +302,5 @@ import Testing
         #expect(actions.contains(.publish(published)))
         #expect(actions.contains { if case .deliver = $0 { true } else { false } })
         #expect(talk.machine.isDrained)
-    }
-
-    // MARK: Beginnings
-
-    /// One batch of `values` in flight, after an earlier one proved the leader.
-    private static func inFlight(
-        _ values: [String]
-    ) throws -> (talk: Conversation, batch: ProducerBatch, request: RequestID) {
-        var talk = try Conversation.started()
-        let proof = try makeBatch()
-        talk.machine.submit([proof], now: talk.now)
-        try talk.connect()
-        talk.answer(to: try talk.expectRequest(.produce([proof])))
-        #expect(talk.next() == acknowledged(proof, at: 0))
-        let batch = try makeBatch(values)
-        talk.machine.submit([batch], now: talk.now)
-        let request = try talk.expectRequest(.produce([batch]))
-        return (talk, batch, request)
-    }
-
-    private static func threeInFlight() throws -> (
-        talk: Conversation, batches: [ProducerBatch], requests: [RequestID]
-    ) {
-        var (talk, first, request) = try self.inFlight(["1"])
-        let more = try [makeBatch(["2"]), makeBatch(["3"])]
-        talk.machine.submit(more, now: talk.now)
-        let requests = try more.map { try talk.expectRequest(.produce([$0])) }
-        return (talk, [first] + more, [request] + requests)
-    }
-
-    private static func reconnect(_ talk: inout Conversation) throws {
-        talk.now += .seconds(2)
-        for action in talk.drainActions() {
-            if case .connect(let id, _) = action { talk.machine.connected(id, now: talk.now) }
-        }
-    }
-
-    /// The next request of this kind; others on the way are passed over.
-    private static func nextRequest(
-        _ request: ProducerRequest,
-        _ talk: inout Conversation
-    ) throws -> RequestID {
-        while let action = talk.next() {
-            if case .send(request, let id, _) = action { return id }
-            if case .connect(let id, _) = action { talk.machine.connected(id, now: talk.now) }
-        }
-        Issue.record("there is no \(request)")
-        throw UnexpectedAction()
-    }
-
-    private static func nextProduce(
-        of batch: ProducerBatch,
-        _ talk: inout Conversation,
-        to broker: BrokerID = 1
-    ) throws -> RequestID {
-        while let action = talk.next() {
-            if case .connect(let id, _) = action { talk.machine.connected(id, now: talk.now) }
-            guard case .send(.produce(let batches), let id, let target) = action else { continue }
-            #expect(batches == [batch])
-            #expect(target == broker)
-            return id
-        }
-        Issue.record("the batch was not sent")
-        throw UnexpectedAction()
-    }
-
-    private static func settle(_ batch: ProducerBatch, _ talk: inout Conversation) throws {
-        talk.now += .seconds(2)
-        let request = try self.nextProduce(of: batch, &talk)
-        talk.answer(to: request)
-        #expect(talk.next() == acknowledged(batch, at: 0))
     }
 }
