@@ -161,7 +161,7 @@ import Testing
     @Test func `what was in flight to a broker that left the cluster is sent to the next leader`()
         throws
     {
-        var (talk, batch, _) = try Self.inFlight(["a"])
+        var (talk, batch, _) = try Conversation.inFlight(["a"])
         // Another topic's question tells that the broker is gone, before its connection breaks.
         talk.machine.requestMetadata(topics: ["u"], now: talk.now)
         talk.now += .seconds(1)
@@ -179,7 +179,7 @@ import Testing
         var moved = cluster(leaders: [2], epoch: 6)
         moved.brokers.removeAll { $0.id == 1 }
         talk.answer(.metadata(moved), to: request)
-        talk.answer(to: try Self.nextProduce(of: batch, &talk, to: 2))
+        talk.answer(to: try talk.nextProduce(of: batch, to: 2))
         #expect(talk.drainActions().contains(acknowledged(batch, at: 0)))
     }
 
