@@ -152,8 +152,8 @@ struct LaneSurroundings: Sendable {
 /// What a lane has done so far, for progress, summaries and status.
 struct LaneReport: Sendable {
     var ledgers: [Ledger] = []
-    /// For each pipeline, records dropped by each of its reasons.
-    var drops: [[Int: Int64]] = []
+    /// For each pipeline, records dropped by each of its `dropReasons`, in their order.
+    var drops: [[Int64]] = []
     /// Input bytes that are settled and checkpointed in memory.
     var acknowledgedBytes: Int64 = 0
     var assignedFiles = 0

@@ -137,7 +137,7 @@ extension LaneWorker {
             report.ledgers[pipeline].sent += 1
         case .dropped(let reason):
             report.ledgers[pipeline].read += 1
-            report.drops[pipeline][reason, default: 0] += 1
+            report.drops[pipeline][reason] += 1
         case .consumed: break
         case .deadLettered(let failure): failed(.deadLettered, failure, source, at: position)
         case .skipped(let failure): failed(.skipped, failure, source, at: position)

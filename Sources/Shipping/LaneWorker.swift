@@ -53,7 +53,9 @@ final class LaneWorker {
         )
         processors = surroundings.pipelines.map { RecordProcessor(program: $0.program) }
         report.ledgers = surroundings.pipelines.map { _ in Ledger() }
-        report.drops = surroundings.pipelines.map { _ in [:] }
+        report.drops = surroundings.pipelines.map {
+            Array(repeating: 0, count: $0.program.dropReasons.count)
+        }
         texts = surroundings.pipelines.map { ChunkText($0) }
         buffer = ReadBuffer(capacity: TailStateMachine.Configuration().chunkLength)
     }
@@ -94,7 +96,9 @@ final class LaneWorker {
         report.openFiles = openFiles.count
         for (index, drops) in report.drops.enumerated() {
             let reasons = surroundings.pipelines[index].program.dropReasons
-            for (reason, count) in drops { report.ledgers[index].dropped[reasons[reason]] = count }
+            for (reason, count) in zip(reasons, drops) where count > 0 {
+                report.ledgers[index].dropped[reason] = count
+            }
         }
         return report
     }
