@@ -25,7 +25,7 @@ extension RecordProcessor {
         case .startsWith: return .bool(try call.text(0).starts(with: try call.text(1)))
         case .endsWith:
             return .bool(try call.text(0).reversed().starts(with: try call.text(1).reversed()))
-        case .contains: return .bool(find(try call.text(1), in: try call.text(0), from: 0) != nil)
+        case .contains: return .bool(firstIndex(of: try call.text(1), in: try call.text(0)) != nil)
         case .len: return .int(Int64(try length(try call.value(0))))
         case .mask:
             return try mask(try call.text(0), try call.optionalInt(1), try call.optionalInt(2))
@@ -128,25 +128,15 @@ extension RecordProcessor {
         return Text(rebasing: text[first...last])
     }
 
-    /// Where `part` begins in `text`, at `start` or later.
-    private func find(_ part: Text, in text: Text, from start: Int) -> Int? {
-        guard !part.isEmpty else { return start }
-        guard text.count >= part.count else { return nil }
-        var place = start
-        while place + part.count <= text.count {
-            if equal(Text(rebasing: text[place..<(place + part.count)]), part) { return place }
-            place += 1
-        }
-        return nil
-    }
-
     private func split(_ text: Text, _ separator: Text, _ most: Int?) throws(EvaluationError)
         -> Value
     {
         guard !separator.isEmpty else { throw EvaluationError("split(): the separator is empty") }
         var parts: [Value] = []
         var start = 0
-        while parts.count + 1 < most ?? .max, let end = find(separator, in: text, from: start) {
+        while parts.count + 1 < most ?? .max,
+            let end = firstIndex(of: separator, in: text, from: start)
+        {
             parts.append(.string(Text(rebasing: text[start..<end])))
             start = end + separator.count
         }

@@ -87,6 +87,15 @@ func equal(_ first: Text, _ second: Text) -> Bool {
     return memcmp(left, right, first.count) == 0
 }
 
+/// Where `part` begins in `text`, at `start` or later.
+func firstIndex(of part: Text, in text: Text, from start: Int = 0) -> Int? {
+    guard let first = part.baseAddress, !part.isEmpty else { return start }
+    guard let base = text.baseAddress else { return nil }
+    // Safe: what is left of the text is of that length; `start` is in it or at its end.
+    let place = forktail_find(base + start, text.count - start, first, part.count)
+    return place < 0 ? nil : start + Int(place)
+}
+
 /// Why a record cannot be computed; becomes its `dlq.message`.
 struct EvaluationError: Error {
     var kind: RecordFailure.Kind = .expr

@@ -16,6 +16,9 @@ uint32_t forktail_crc32c_software(uint32_t crc, const void *bytes, size_t length
 /// The CRC-32C of A followed by B, from crc(A), crc(B) and B's length.
 uint32_t forktail_crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t length_b);
 
+/// Where `part`, of one byte or more, first stands in `text`; -1 if nowhere.
+int64_t forktail_find(const void *text, size_t length, const void *part, size_t part_length);
+
 /// When the file open at `descriptor` was made, in nanoseconds since 1970, or -1 if nobody knows.
 int64_t forktail_birth_time(int descriptor);
 
