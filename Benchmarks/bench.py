@@ -23,8 +23,21 @@ def build():
         subprocess.run([kit.TOOLS / "setup", "build"], check=True)
         run = ["swift", "build", "-c", "release", "--product", "forktail", "--package-path"]
         subprocess.run([*run, ROOT], check=True, stdout=sys.stderr)
-    package = [*("swift", "build", "-c", "release", "--package-path"), ROOT / "Benchmarks"]
-    subprocess.run(package, check=True, stdout=sys.stderr)
+    build_product("discard")
+
+
+def build_product(name):
+    """Builds a program of this package for release; what it needs of Forktail as well."""
+    command = ["swift", "build", "-c", "release", "--product", name, "--package-path"]
+    subprocess.run([*command, ROOT / "Benchmarks"], check=True, stdout=sys.stderr)
+
+
+def install(package):
+    """Installs a Debian package that a measurement needs and Forktail does not."""
+    query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
+    status = subprocess.run(query, capture_output=True, text=True)
+    if status.stdout != "installed":
+        subprocess.run(["apt-get", "install", "-y", package], check=True, stdout=sys.stderr)
 
 
 class Discard:
@@ -174,6 +187,12 @@ def cpu_milliseconds(pid):
     except OSError:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    """What a running process has used so far, threads that have ended included; to 10 ms."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def print_table(rows):
