@@ -10,6 +10,29 @@ package func appendRecord(
     now: ContinuousClock.Instant,
     to accumulator: RecordAccumulator
 ) -> AppendResult {
+    appendRecord(
+        record,
+        topic,
+        timestamp,
+        owner: owner,
+        position: position,
+        waiter: nil,
+        now: now,
+        to: accumulator
+    )
+}
+
+/// The same, for somebody who waits for it; the time is only asked for when a batch is begun.
+func appendRecord(
+    _ record: KafkaProducerRecord,
+    _ topic: TopicIndex,
+    _ timestamp: Int64,
+    owner: UInt64 = 0,
+    position: Int64,
+    waiter: BatchCompletions.Entry?,
+    now: @autoclosure () -> ContinuousClock.Instant,
+    to accumulator: RecordAccumulator
+) -> AppendResult {
     // One buffer for all headers, so that their pointers live as long as one call.
     var names: [UInt8] = []
     for header in record.headers.headers {
@@ -41,7 +64,8 @@ package func appendRecord(
                         timestamp: timestamp,
                         owner: owner,
                         position: position,
-                        now: now
+                        waiter: waiter,
+                        now: now()
                     )
                 }
             }

@@ -34,6 +34,7 @@ extension ProducerBatch {
                 createdAt: self.createdAt,
                 sealed: try builder.seal(with: compressor),
                 positions: positions,
+                completions: self.completions,
                 listener: self.listener
             )
         } catch {
@@ -64,6 +65,7 @@ extension ProducerBatch {
         createdAt: ContinuousClock.Instant,
         sealed: SealedRecordBatch,
         positions: RecordPositions,
+        completions: BatchCompletions?,
         listener: (any DeliveryListener)?
     ) {
         self.init(
@@ -73,6 +75,7 @@ extension ProducerBatch {
             createdAt: createdAt,
             sealed: sealed,
             positions: positions,
+            completions: completions,
             pool: nil,
             charge: 0
         )

@@ -32,6 +32,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
     package let runs: [Run]
     /// For each record how far its position is from its run's first.
     package let positionDeltas: [UInt32]
+    /// Who waits for the records; nil for those of a lane, which counts receipts.
+    let completions: BatchCompletions?
     /// The batch itself, until it is released.
     package private(set) var sealed: SealedRecordBatch?
 
@@ -56,6 +58,7 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         createdAt: ContinuousClock.Instant,
         sealed: SealedRecordBatch,
         positions: RecordPositions,
+        completions: BatchCompletions? = nil,
         pool: BufferPool?,
         charge: Int
     ) {
@@ -68,6 +71,7 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         self.sealed = sealed
         self.runs = positions.runs
         self.positionDeltas = positions.deltas
+        self.completions = completions
         self.pool = pool
         self.charge = charge
     }

@@ -46,6 +46,7 @@ package final class RecordAccumulator {
         let charge: Int
         @exclusivity(unchecked) var builder: RecordBatchBuilder
         @exclusivity(unchecked) var positions = RecordPositions()
+        @exclusivity(unchecked) var completions: BatchCompletions?
 
         init(
             id: Int,
@@ -90,6 +91,8 @@ package final class RecordAccumulator {
     /// Batches that take no more records.
     @exclusivity(unchecked) private var closed: CircularBuffer<OpenBatch> = []
     @exclusivity(unchecked) private var lastBatchID = 0
+    /// How many waited for the records of the last batch.
+    @exclusivity(unchecked) private var lastWaiterCount = 0
     /// Open batches up to this one do not wait for their linger.
     @exclusivity(unchecked) private var flushedID = 0
     /// Where compressed bytes go; the batch's own buffer takes its place afterwards.
@@ -206,9 +209,7 @@ package final class RecordAccumulator {
 
     // MARK: Records
 
-    /// Copies a record into the open batch of its partition.
-    ///
-    /// `position` finds it again should it be refused; in a row of one owner it does not go back.
+    /// Copies a record that a lane owns into the open batch of its partition.
     package func append(
         topic: TopicIndex,
         partition: Int32?,
@@ -219,6 +220,36 @@ package final class RecordAccumulator {
         owner: UInt64,
         position: Int64,
         now: ContinuousClock.Instant
+    ) -> AppendResult {
+        self.append(
+            topic: topic,
+            partition: partition,
+            key: key,
+            value: value,
+            headers: headers,
+            timestamp: timestamp,
+            owner: owner,
+            position: position,
+            waiter: nil,
+            now: now
+        )
+    }
+
+    /// Copies a record into the open batch of its partition, and notes there who waits for it.
+    ///
+    /// `position` finds it again should it be refused; in a row of one owner it does not go back.
+    /// The time is only asked for when a batch is begun.
+    func append(
+        topic: TopicIndex,
+        partition: Int32?,
+        key: UnsafeRawBufferPointer?,
+        value: UnsafeRawBufferPointer?,
+        headers: UnsafeBufferPointer<RecordHeaderSpan>,
+        timestamp: Int64,
+        owner: UInt64,
+        position: Int64,
+        waiter: BatchCompletions.Entry?,
+        now: @autoclosure () -> ContinuousClock.Instant
     ) -> AppendResult {
         let needed =
             RecordBatchBuilder.upperBound(key: key, value: value, headers: headers)
@@ -241,7 +272,7 @@ package final class RecordAccumulator {
                 limit: batch.charge
             )
             if isAppended {
-                self.count(in: batch, from: former, isSticky: isSticky, owner, position)
+                self.count(in: batch, from: former, isSticky: isSticky, owner, position, waiter)
                 return .appended
             }
             self.close(batch)
@@ -250,7 +281,7 @@ package final class RecordAccumulator {
             self.topics[topic.number].sticky.produced(0, batchIsFull: true)
             chosen = self.choose(topic.number, partition, key) ?? chosen
         }
-        guard let batch = self.openBatch(topic, chosen, size: needed, now: now) else {
+        guard let batch = self.openBatch(topic, chosen, size: needed, now: now()) else {
             return .bufferFull
         }
         batch.builder.append(
@@ -260,7 +291,7 @@ package final class RecordAccumulator {
             timestamp: timestamp,
             limit: batch.charge
         )
-        self.count(in: batch, from: 0, isSticky: isSticky, owner, position)
+        self.count(in: batch, from: 0, isSticky: isSticky, owner, position, waiter)
         return .appended
     }
 
@@ -269,12 +300,23 @@ package final class RecordAccumulator {
         from former: Int,
         isSticky: Bool,
         _ owner: UInt64,
-        _ position: Int64
+        _ position: Int64,
+        _ waiter: BatchCompletions.Entry?
     ) {
         batch.positions.append(owner: owner, position: position)
+        if let waiter { self.completions(of: batch).append(waiter) }
         guard isSticky else { return }
         let bytes = batch.builder.byteCount - former
         self.topics[batch.topic.number].sticky.produced(bytes, batchIsFull: false)
+    }
+
+    private func completions(of batch: OpenBatch) -> BatchCompletions {
+        if let completions = batch.completions { return completions }
+        let completions = BatchCompletions()
+        // Batches are alike, and an array that grows as it fills is copied again and again.
+        completions.reserve(self.lastWaiterCount)
+        batch.completions = completions
+        return completions
     }
 
     private func choose(
@@ -353,6 +395,9 @@ package final class RecordAccumulator {
     /// How many batches hold records that were not handed out yet.
     package var openBatchCount: Int { self.open.count + self.closed.count }
 
+    /// Whether ``nextReady(now:)`` has a batch whatever the time is.
+    var hasClosedBatches: Bool { !self.closed.isEmpty }
+
     package var hasOpenBatches: Bool { self.openBatchCount > 0 }
 
     /// Tells that a batch came back, so that its partition counts as less busy.
@@ -367,6 +412,7 @@ package final class RecordAccumulator {
 
     private func seal(_ batch: OpenBatch) -> ProducerBatch {
         self.topics[batch.topic.number].partitions[Int(batch.partition)].queued += 1
+        self.lastWaiterCount = batch.completions?.entries.count ?? 0
         let sealed = self.compress(batch)
         return ProducerBatch(
             topic: self.topics[batch.topic.number].name,
@@ -375,6 +421,7 @@ package final class RecordAccumulator {
             createdAt: batch.createdAt,
             sealed: sealed,
             positions: batch.positions,
+            completions: batch.completions,
             pool: self.pool,
             charge: batch.charge
         )

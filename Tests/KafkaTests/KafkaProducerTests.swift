@@ -77,6 +77,50 @@ import Testing
         }
     }
 
+    @Test func `a flush ends after who waited for each record was told`() async throws {
+        try await Self.withProducer(["batch.size": "16384"]) { producer, _ in
+            let told = Atomic(0)
+            for round in 1...20 {
+                for number in 0..<500 {
+                    let record = KafkaProducerRecord(topic: "t\(number % 3)", value: "v")
+                    producer.enqueue(record) { _ in told.add(1, ordering: .relaxed) }
+                }
+                await producer.flush()
+                #expect(told.load(ordering: .relaxed) == round * 500)
+            }
+        }
+    }
+
+    @Test func `each record is told its own offset and timestamp, whatever else is sent`()
+        async throws
+    {
+        try await Self.withProducer(["linger.ms": "2"]) { producer, broker in
+            try await broker.createTopic("t", partitions: 3)
+            let offsets = Mutex<[Int: RecordMetadata]>([:])
+            for number in 0..<300 {
+                let record = KafkaProducerRecord(
+                    topic: "t",
+                    partition: Int32(number % 3),
+                    value: "\(number)",
+                    timestamp: 1_700_000_000_000 + Int64(number)
+                )
+                producer.enqueue(record) { result in
+                    offsets.withLock { $0[number] = try? result.get() }
+                }
+            }
+            await producer.flush()
+            for number in 0..<300 {
+                let expected = RecordMetadata(
+                    topic: "t",
+                    partition: Int32(number % 3),
+                    offset: Int64(number / 3),
+                    timestamp: 1_700_000_000_000 + Int64(number)
+                )
+                #expect(offsets.withLock { $0[number] } == expected)
+            }
+        }
+    }
+
     @Test func `records wait while the broker is away`() async throws {
         try await Self.withProducer { producer, broker in
             let before = Self.enqueue(0..<100, to: producer)

@@ -1,18 +1,19 @@
 internal import Glibc
+internal import KafkaProtocol
 internal import Logging
 internal import NIOCore
 internal import Synchronization
 
 /// Records from many tasks on their way into one accumulator.
 ///
-/// Records whose topic is not known yet, or that found no memory, wait here by topic, so that one
-/// topic does not hold up another.
+/// A record is copied into its batch at once, and who waits for it is noted there; so it costs a
+/// lock, but neither memory of its own nor a look-up when it is settled. Records whose topic is not
+/// known yet, or that found no memory, wait here by topic, so that one topic does not hold up
+/// another.
 final class RecordQueue: DeliveryListener {
     private struct Waiting: Sendable {
-        let id: Int64
         let record: KafkaProducerRecord
-        let timestamp: Int64
-        let completion: KafkaProducer.Completion
+        let entry: BatchCompletions.Entry
 
         var size: Int {
             let headers = self.record.headers.headers
@@ -21,9 +22,10 @@ final class RecordQueue: DeliveryListener {
         }
     }
 
-    private struct Taken: Sendable {
-        let timestamp: Int64
-        let completion: KafkaProducer.Completion
+    private struct Topic {
+        let name: String
+        let index: TopicIndex
+        var waiting = CircularBuffer<Waiting>()
     }
 
     private struct Flush: Sendable {
@@ -34,15 +36,19 @@ final class RecordQueue: DeliveryListener {
 
     private struct State {
         let accumulator: RecordAccumulator
-        var waiting: [String: CircularBuffer<Waiting>] = [:]
+        var topics: [Topic] = []
+        var topicNumbers: [String: Int] = [:]
+        /// The topic of the last record: the next one's is most likely the same.
+        var lastTopic = -1
         var waitingBytes = 0
-        var taken: [Int64: Taken] = [:]
+        /// Records that wait, are in batches or on their way.
+        var outstanding = 0
         var lastID: Int64 = 0
         var flushes: [Flush] = []
+        /// Whether records that a flush waits for may be in open batches.
+        var mustFlush = false
         var timer: ContinuousClock.Instant?
         var isClosed = false
-
-        var outstanding: Int { self.taken.count + self.waiting.values.reduce(0) { $0 + $1.count } }
     }
 
     /// What is to be done once the lock is free.
@@ -51,7 +57,14 @@ final class RecordQueue: DeliveryListener {
         var refused: [ProducerBatch] = []
         var topics: [String] = []
         var timer: ContinuousClock.Instant?
-        var completions: [@Sendable () -> Void] = []
+        var failed: [(KafkaProducer.Completion, KafkaProducerError)] = []
+        var flushed: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// What became of a record on its way into a batch.
+    private enum Placement {
+        case appended, needsMetadata, needsMemory
+        case failed(KafkaProducerError)
     }
 
     let engine: ProducerEngine
@@ -77,46 +90,59 @@ final class RecordQueue: DeliveryListener {
         mayWait: Bool,
         completion: @escaping KafkaProducer.Completion
     ) {
-        let work = self.state.withLock { state in
-            var work = Work()
+        let timestamp = record.timestamp ?? wallClockMilliseconds()
+        let work = self.state.withLock { state -> Work? in
+            if state.isClosed { return Work(failed: [(completion, .closed)]) }
+            guard let topic = self.topicNumber(record.topic, &state) else {
+                let error = KafkaProducerError.refused(.invalidTopicException, message: nil)
+                return Work(failed: [(completion, error)])
+            }
             state.lastID += 1
-            let waiting = Waiting(
+            state.outstanding += 1
+            let entry = BatchCompletions.Entry(
                 id: state.lastID,
-                record: record,
-                timestamp: record.timestamp ?? wallClockMilliseconds(),
+                timestamp: timestamp,
                 completion: completion
             )
-            if state.isClosed {
-                work.completions.append { completion(.failure(.closed)) }
-                return work
+            var work = Work()
+            if state.topics[topic].waiting.isEmpty {
+                switch self.place(record, entry, in: state.topics[topic].index, state.accumulator) {
+                case .appended:
+                    // Nothing else is to be done for almost all records.
+                    guard self.mustCollect(state) else { return nil }
+                    self.collect(&state, &work)
+                    return work
+                case .failed(let error):
+                    self.fail(entry, error, &state, &work)
+                    return work
+                case .needsMetadata: work.topics.append(record.topic)
+                case .needsMemory: break
+                }
             }
-            let isOver = state.waitingBytes + waiting.size > self.configuration.bufferMemory
-            if isOver && !mayWait {
-                self.pool.refused(now: .now)
-                work.completions.append { completion(.failure(.bufferExhausted)) }
-                return work
-            }
-            state.waiting[record.topic, default: []].append(waiting)
-            state.waitingBytes += waiting.size
-            self.append(record.topic, &state, &work)
+            let waiting = Waiting(record: record, entry: entry)
+            self.wait(waiting, topic, mayWait: mayWait, &state, &work)
             self.collect(&state, &work)
             return work
         }
-        self.perform(work)
+        if let work { self.perform(work) }
     }
 
     func flush() async {
         await withCheckedContinuation { continuation in
             let work = self.state.withLock { state in
                 var work = Work()
-                let remaining = state.outstanding
-                guard remaining > 0 else {
-                    work.completions.append { continuation.resume() }
+                guard state.outstanding > 0 else {
+                    work.flushed.append(continuation)
                     return work
                 }
                 state.flushes.append(
-                    Flush(lastID: state.lastID, remaining: remaining, continuation: continuation)
+                    Flush(
+                        lastID: state.lastID,
+                        remaining: state.outstanding,
+                        continuation: continuation
+                    )
                 )
+                state.mustFlush = true
                 self.collect(&state, &work)
                 return work
             }
@@ -139,12 +165,27 @@ final class RecordQueue: DeliveryListener {
     func deliver(_ deliveries: [Delivery]) {
         let work = self.state.withLock { state in
             var work = Work()
-            for delivery in deliveries {
-                state.accumulator.settled(delivery.batch)
-                self.settle(delivery, &state, &work)
-            }
-            for topic in Array(state.waiting.keys) { self.append(topic, &state, &work) }
+            for delivery in deliveries { state.accumulator.settled(delivery.batch) }
+            for topic in state.topics.indices { self.appendWaiting(topic, &state, &work) }
             self.collect(&state, &work)
+            return work
+        }
+        self.perform(work)
+        for delivery in deliveries { self.complete(delivery) }
+        self.settle(deliveries)
+    }
+
+    /// Counts records as settled: after who waits for each was told, for a flush waits for that too.
+    private func settle(_ deliveries: [Delivery]) {
+        let work = self.state.withLock { state in
+            var work = Work()
+            for delivery in deliveries {
+                state.outstanding -= delivery.batch.recordCount
+                guard !state.flushes.isEmpty else { continue }
+                let batch = delivery.batch
+                batch.completions?.forEach(of: batch) { self.countDown($1.id, &state) }
+            }
+            self.endFlushes(&state, &work)
             return work
         }
         self.perform(work)
@@ -154,7 +195,9 @@ final class RecordQueue: DeliveryListener {
         let work = self.state.withLock { state in
             var work = Work()
             state.accumulator.update(metadata: metadata)
-            self.append(metadata.name, &state, &work)
+            if let topic = state.topicNumbers[metadata.name] {
+                self.appendWaiting(topic, &state, &work)
+            }
             self.collect(&state, &work)
             return work
         }
@@ -173,106 +216,141 @@ final class RecordQueue: DeliveryListener {
 
     // MARK: Under the lock
 
+    /// The number of a topic, given at its first record; nil for a name that none can have.
+    private func topicNumber(_ name: String, _ state: inout State) -> Int? {
+        if state.lastTopic >= 0, state.topics[state.lastTopic].name == name {
+            return state.lastTopic
+        }
+        if let number = state.topicNumbers[name] {
+            state.lastTopic = number
+            return number
+        }
+        var text = name
+        let index = text.withUTF8 { state.accumulator.topicIndex(UnsafeRawBufferPointer($0)) }
+        guard index != .invalid else { return nil }
+        let number = state.topics.count
+        state.topics.append(Topic(name: name, index: index))
+        state.topicNumbers[name] = number
+        state.lastTopic = number
+        return number
+    }
+
+    private func place(
+        _ record: KafkaProducerRecord,
+        _ entry: BatchCompletions.Entry,
+        in topic: TopicIndex,
+        _ accumulator: RecordAccumulator
+    ) -> Placement {
+        switch accumulator.isReady(topic) {
+        case .needsMetadata: return .needsMetadata
+        case .failed(let error): return .failed(.refused(error, message: nil))
+        case .ready: break
+        }
+        let result = appendRecord(
+            record,
+            topic,
+            entry.timestamp,
+            position: entry.id,
+            waiter: entry,
+            now: .now,
+            to: accumulator
+        )
+        switch result {
+        case .appended: return .appended
+        case .bufferFull: return .needsMemory
+        case .tooLarge(let size, let limit):
+            return .failed(.recordTooLarge(size: size, limit: limit))
+        case .invalidPartition:
+            let partition = record.partition ?? -1
+            return .failed(.invalidPartition(topic: record.topic, partition: partition))
+        }
+    }
+
+    /// Lets a record wait for metadata or memory, within the limit.
+    private func wait(
+        _ waiting: Waiting,
+        _ topic: Int,
+        mayWait: Bool,
+        _ state: inout State,
+        _ work: inout Work
+    ) {
+        let isOver =
+            state.waitingBytes > 0
+            && state.waitingBytes + waiting.size > self.configuration.bufferMemory
+        if isOver && !mayWait {
+            self.pool.refused(now: .now)
+            return self.fail(waiting.entry, .bufferExhausted, &state, &work)
+        }
+        state.topics[topic].waiting.append(waiting)
+        state.waitingBytes += waiting.size
+    }
+
     /// Appends what waits for a topic, as far as it goes.
-    private func append(_ topic: String, _ state: inout State, _ work: inout Work) {
-        while let head = state.waiting[topic]?.first {
-            var name = topic
-            let index = name.withUTF8 {
-                state.accumulator.topicIndex(UnsafeRawBufferPointer($0))
-            }
-            switch state.accumulator.isReady(index) {
-            case .needsMetadata:
-                if state.waiting[topic]?.count == 1 { work.topics.append(topic) }
-                return
-            case .failed(let error):
-                self.drop(topic, &state, &work, .refused(error, message: nil), taking: head)
-                continue
-            case .ready: break
-            }
-            let now = ContinuousClock.now
-            let result = appendRecord(
-                head.record,
-                index,
-                head.timestamp,
-                position: head.id,
-                now: now,
-                to: state.accumulator
-            )
-            switch result {
+    private func appendWaiting(_ topic: Int, _ state: inout State, _ work: inout Work) {
+        while let head = state.topics[topic].waiting.first {
+            let index = state.topics[topic].index
+            switch self.place(head.record, head.entry, in: index, state.accumulator) {
             case .appended:
                 self.removeHead(of: topic, &state)
-                state.taken[head.id] = Taken(
-                    timestamp: head.timestamp,
-                    completion: head.completion
-                )
-            case .bufferFull: return
-            case .tooLarge(let size, let limit):
-                let error = KafkaProducerError.recordTooLarge(size: size, limit: limit)
-                self.drop(topic, &state, &work, error, taking: head)
-            case .invalidPartition:
-                let partition = head.record.partition ?? -1
-                let error = KafkaProducerError.invalidPartition(
-                    topic: topic,
-                    partition: partition
-                )
-                self.drop(topic, &state, &work, error, taking: head)
+                let isFlushed = state.flushes.last.map { head.entry.id <= $0.lastID } ?? false
+                if isFlushed { state.mustFlush = true }
+            case .needsMetadata:
+                if state.topics[topic].waiting.count == 1 {
+                    work.topics.append(state.topics[topic].name)
+                }
+                return
+            case .needsMemory: return
+            case .failed(let error):
+                self.removeHead(of: topic, &state)
+                self.fail(head.entry, error, &state, &work)
             }
         }
     }
 
-    private func removeHead(of topic: String, _ state: inout State) {
-        guard let head = state.waiting[topic]?.popFirst() else { return }
+    private func removeHead(of topic: Int, _ state: inout State) {
+        guard let head = state.topics[topic].waiting.popFirst() else { return }
         state.waitingBytes -= head.size
-        if state.waiting[topic]?.isEmpty ?? false { state.waiting[topic] = nil }
     }
 
-    private func drop(
-        _ topic: String,
-        _ state: inout State,
-        _ work: inout Work,
+    private func fail(
+        _ entry: BatchCompletions.Entry,
         _ error: KafkaProducerError,
-        taking head: Waiting
+        _ state: inout State,
+        _ work: inout Work
     ) {
-        self.removeHead(of: topic, &state)
-        work.completions.append { head.completion(.failure(error)) }
-        self.finished(head.id, &state, &work)
+        work.failed.append((entry.completion, error))
+        state.outstanding -= 1
+        self.countDown(entry.id, &state)
+        self.endFlushes(&state, &work)
     }
 
-    private func settle(_ delivery: Delivery, _ state: inout State, _ work: inout Work) {
-        let batch = delivery.batch
-        for record in 0..<batch.recordCount {
-            let id = batch.position(ofRecord: record)
-            guard let taken = state.taken.removeValue(forKey: id) else { continue }
-            switch delivery.result {
-            case .acknowledged(let baseOffset, let timestamp):
-                let metadata = RecordMetadata(
-                    topic: batch.topic,
-                    partition: batch.partition,
-                    offset: baseOffset < 0 ? -1 : baseOffset &+ Int64(record),
-                    timestamp: timestamp < 0 ? taken.timestamp : timestamp
-                )
-                work.completions.append { taken.completion(.success(metadata)) }
-            case .failed(let error): work.completions.append { taken.completion(.failure(error)) }
-            }
-            self.finished(id, &state, &work)
-        }
-    }
-
-    private func finished(_ id: Int64, _ state: inout State, _ work: inout Work) {
+    private func countDown(_ id: Int64, _ state: inout State) {
         for index in state.flushes.indices where id <= state.flushes[index].lastID {
             state.flushes[index].remaining -= 1
         }
+    }
+
+    private func endFlushes(_ state: inout State, _ work: inout Work) {
+        guard !state.flushes.isEmpty else { return }
         for flush in state.flushes where flush.remaining <= 0 {
-            work.completions.append { flush.continuation.resume() }
+            work.flushed.append(flush.continuation)
         }
         state.flushes.removeAll { $0.remaining <= 0 }
+    }
+
+    /// Whether a record that was appended makes a batch ready, or needs a timer.
+    private func mustCollect(_ state: State) -> Bool {
+        state.timer == nil || state.accumulator.hasClosedBatches
     }
 
     /// Submits the batches that are ready, and sets the timer for those that linger.
     ///
     /// Under the lock, for batches of two threads must not overtake each other on their way.
     private func collect(_ state: inout State, _ work: inout Work) {
-        if !state.flushes.isEmpty { state.accumulator.flush() }
+        if state.mustFlush {
+            state.accumulator.flush()
+            state.mustFlush = false
+        }
         let now = ContinuousClock.now
         var batches: [ProducerBatch] = []
         while let batch = state.accumulator.nextReady(now: now) { batches.append(batch) }
@@ -287,12 +365,13 @@ final class RecordQueue: DeliveryListener {
         let work = self.state.withLock { state in
             var work = Work()
             state.isClosed = true
-            for topic in Array(state.waiting.keys) {
-                while let head = state.waiting[topic]?.first {
-                    self.drop(topic, &state, &work, .closed, taking: head)
+            for topic in state.topics.indices {
+                while let head = state.topics[topic].waiting.first {
+                    self.removeHead(of: topic, &state)
+                    self.fail(head.entry, .closed, &state, &work)
                 }
             }
-            state.accumulator.flush()
+            state.mustFlush = true
             self.collect(&state, &work)
             return work
         }
@@ -301,8 +380,27 @@ final class RecordQueue: DeliveryListener {
 
     // MARK: Without the lock
 
+    private func complete(_ delivery: Delivery) {
+        let batch = delivery.batch
+        switch delivery.result {
+        case .acknowledged(let baseOffset, let timestamp):
+            batch.completions?.forEach(of: batch) { record, entry in
+                let metadata = RecordMetadata(
+                    topic: batch.topic,
+                    partition: batch.partition,
+                    offset: baseOffset < 0 ? -1 : baseOffset &+ Int64(record),
+                    timestamp: timestamp < 0 ? entry.timestamp : timestamp
+                )
+                entry.completion(.success(metadata))
+            }
+        case .failed(let error):
+            batch.completions?.forEach(of: batch) { $1.completion(.failure(error)) }
+        }
+    }
+
     private func perform(_ work: Work) {
-        for completion in work.completions { completion() }
+        for (completion, error) in work.failed { completion(.failure(error)) }
+        for continuation in work.flushed { continuation.resume() }
         if !work.refused.isEmpty {
             self.engine.deliver(
                 work.refused.map { Delivery(batch: $0, result: .failed(.closed)) }
