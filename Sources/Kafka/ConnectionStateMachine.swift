@@ -166,6 +166,11 @@ package struct ConnectionStateMachine {
         }
     }
 
+    /// What the broker can do for transactions, once the connection is ready; nil for nothing.
+    package var transactionSupport: TransactionSupport? {
+        if case .ready(let versions) = self.state { versions.transactions?.support } else { nil }
+    }
+
     package mutating func nextAction() -> Action? {
         self.actions.popFirst()
     }

@@ -73,6 +73,10 @@ extension KafkaProducerConfiguration {
         ProducerProperty(name: "allow.auto.create.topics") {
             $0.setFlag(\.allowsAutoCreateTopics, $1)
         },
+        ProducerProperty(name: "transactional.id") { $0.setTransactionalID($1) },
+        ProducerProperty(name: "transaction.timeout.ms") {
+            $0.setDuration(\.transactionTimeout, $1, from: 1)
+        },
         ProducerProperty(name: "reconnect.backoff.ms") { $0.setDuration(\.reconnectBackoff, $1) },
         ProducerProperty(name: "reconnect.backoff.max.ms") {
             $0.setDuration(\.reconnectBackoffMax, $1)
@@ -119,6 +123,14 @@ extension KafkaProducerConfiguration {
     private mutating func setClientID(_ text: String) -> String? {
         guard text.utf8.count <= Int(Int16.max) else { return "shorter than 32,768 bytes" }
         self.clientID = text
+        return nil
+    }
+
+    private mutating func setTransactionalID(_ text: String) -> String? {
+        guard !text.isEmpty, text.utf8.count <= Int(Int16.max) else {
+            return "a name shorter than 32,768 bytes"
+        }
+        self.transactionalID = text
         return nil
     }
 

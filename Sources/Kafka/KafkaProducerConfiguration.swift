@@ -75,6 +75,10 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
     public var receiveBufferSize = -1
     /// `receive.message.max.bytes`: a longer answer closes the connection.
     public var maxAnswerSize = 16_777_216
+    /// `transactional.id`: the name under which transactions survive a restart; nil for none.
+    public var transactionalID: String?
+    /// `transaction.timeout.ms`: when the broker aborts a transaction that is not ended.
+    public var transactionTimeout = Duration.seconds(60)
     /// `security.protocol`.
     public var securityProtocol = SecurityProtocol.plaintext
     /// The properties `ssl.*`.
@@ -115,6 +119,12 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
         let limit = Self.inFlightRequestLimit
         if self.maxInFlightRequests < 1 {
             throw .configuration("max.in.flight.requests.per.connection must be at least 1")
+        }
+        if self.transactionalID?.isEmpty ?? false {
+            throw .configuration("transactional.id is empty: leave it out, or give it a name")
+        }
+        guard self.isIdempotenceEnabled || self.transactionalID == nil else {
+            throw .configuration("transactional.id needs enable.idempotence=true")
         }
         guard self.isIdempotenceEnabled else { return }
         if self.acknowledgements != .all {

@@ -14,6 +14,21 @@ public enum KafkaProducerError: Error, Sendable, Equatable {
     case bufferExhausted
     /// The producer was closed before the record was acknowledged.
     case closed
+    /// A call does not fit the state of the transaction; the text says what would.
+    case invalidTransactionState(String)
+    /// The transaction cannot be committed, for the reason given: abort it, and begin the next one.
+    case transactionAbortable(String)
+    /// The record's transaction was aborted before the record was acknowledged.
+    case transactionAborted
+    /// Another producer has the `transactional.id`, or the transaction took longer than
+    /// `transaction.timeout.ms` and was aborted: this producer can only be closed.
+    case producerFenced(transactionalID: String, String)
+    /// It cannot be known whether the transaction was committed: this producer can only be closed.
+    case transactionOutcomeUnknown(String)
+    /// The call ended before Kafka had answered: call again for the result.
+    case transactionPending
+    /// This producer cannot go on, for the reason given, and can only be closed.
+    case fatal(String)
 }
 
 extension KafkaProducerError: CustomStringConvertible {
@@ -29,6 +44,16 @@ extension KafkaProducerError: CustomStringConvertible {
         case .deliveryTimedOut: "delivery.timeout.ms passed before it was acknowledged"
         case .bufferExhausted: "buffer.memory is spent; wait for acknowledgements"
         case .closed: "the producer was closed before it was acknowledged"
+        case .invalidTransactionState(let text): text
+        case .transactionAbortable(let reason): "the transaction has to be aborted: \(reason)"
+        case .transactionAborted: "its transaction was aborted"
+        case .producerFenced(let id, let reason):
+            "another producer took over the transactional.id \"\(id)\", or the transaction was open"
+                + " for longer than transaction.timeout.ms (\(reason))"
+        case .transactionOutcomeUnknown(let reason):
+            "it cannot be known whether the transaction was committed: \(reason)"
+        case .transactionPending: "Kafka has not answered yet; call again for the result"
+        case .fatal(let reason): "the producer cannot go on: \(reason)"
         }
     }
 }

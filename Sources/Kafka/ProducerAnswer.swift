@@ -6,6 +6,7 @@ package enum ProducerAnswer: Sendable, Equatable {
     case producerID(ProducerIDAnswer)
     case produce(ProduceAnswer)
     case producers(ProducersAnswer)
+    case transaction(TransactionAnswer, throttle: Duration = .zero)
 }
 
 /// The brokers of a cluster, and the topics that were asked for.
@@ -66,10 +67,13 @@ package struct ClusterMetadata: Sendable, Equatable {
 package struct ProducerIdentity: Sendable, Hashable {
     package var id: Int64
     package var epoch: Int16
+    /// How it is used in transactions; nil without a transactional id.
+    package var transactions: TransactionVersion?
 
-    package init(id: Int64, epoch: Int16) {
+    package init(id: Int64, epoch: Int16, transactions: TransactionVersion? = nil) {
         self.id = id
         self.epoch = epoch
+        self.transactions = transactions
     }
 }
 
@@ -173,6 +177,7 @@ package enum ProducerRequest: Sendable, Equatable {
     case produce([ProducerBatch])
     /// What the leader remembers of a partition's producers (KIP-664).
     case describeProducers(TopicPartition)
+    case transaction(TransactionRequest)
 }
 
 /// What became of a batch: the receipt for all its records.

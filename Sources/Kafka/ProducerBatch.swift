@@ -105,7 +105,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         self.sealed?.assign(
             producerID: identity.id,
             epoch: identity.epoch,
-            baseSequence: sequence
+            baseSequence: sequence,
+            isTransactional: identity.transactions != nil
         )
     }
 

@@ -20,6 +20,8 @@ extension ProducerStateMachine {
         case (.producerID(let answer), .producerID): self.received(answer, now: now)
         case (.producers(let answer), .describeProducers(let id)):
             self.received(answer, about: id, now: now)
+        case (.transaction(let answer, let throttle), .transaction(let request)):
+            self.received(answer, to: request, throttle: throttle, from: pending.broker, now: now)
         case (.produce(let answer), .produce(let batches)):
             self.noteAnswer(answer, to: pending, now: now)
             self.received(answer, for: batches, from: pending.broker, now: now)
@@ -119,6 +121,11 @@ extension ProducerStateMachine {
         case .renegotiate:
             self.retry(batch, of: index, mayBePersisted: false)
             self.breakConnection(broker, reason: "\(answer.error)", now: now)
+        case .retrySlowly where self.transactions != nil,
+            .proveSequence where self.transactions != nil,
+            .renewProducerID where self.transactions != nil:
+            // Whether it is in the log or not, the transaction is aborted.
+            self.fail(batch, of: index, refusal)
         case .retrySlowly:
             self.partitions[index].notBefore = now + Self.slowRetry
             self.retry(batch, of: index, mayBePersisted: false)
@@ -135,7 +142,7 @@ extension ProducerStateMachine {
         case .proveSequence, .renewProducerID: self.fail(batch, of: index, refusal)
         case .stop:
             self.deliver(batch, .failed(refusal))
-            self.stop(refusal)
+            self.stop(self.transactions?.fatalError ?? refusal)
         }
     }
 

@@ -36,7 +36,11 @@ extension ProducerStateMachine {
     }
 
     /// Tells that a connection is there and its versions are agreed on.
-    package mutating func connected(_ id: BrokerID, now: ContinuousClock.Instant) {
+    package mutating func connected(
+        _ id: BrokerID,
+        _ support: TransactionSupport? = nil,
+        now: ContinuousClock.Instant
+    ) {
         guard self.brokers[id]?.link == .connecting else { return }
         self.brokers[id]?.link = .ready
         self.brokers[id]?.refusalBackoff.reset()
@@ -44,6 +48,7 @@ extension ProducerStateMachine {
         self.statistics.connectedBrokers += 1
         self.statistics.isConnected = true
         self.metrics.connectionsCreated.record(1, now: now)
+        if let support { self.transactions?.connected(to: id, support) }
     }
 
     /// Tells that a connection is gone, or could not be made.
@@ -72,6 +77,7 @@ extension ProducerStateMachine {
             self.requests[requestID] = nil
             self.lose(pending, now: now)
         }
+        self.transactions?.disconnected(from: id)
         if self.metadata.departing.contains(id) { self.forget(id) }
     }
 
@@ -98,6 +104,7 @@ extension ProducerStateMachine {
         case .metadata(let topics): self.metadataFailed(topics, now: now)
         case .producerID: self.producerIDFailed(now: now)
         case .describeProducers(let partition): self.proofFailed(partition, now: now)
+        case .transaction(let request): self.transactions?.lost(request, now: now)
         case .produce(let batches):
             self.statistics.requestsInFlight -= 1
             for batch in batches {
@@ -108,6 +115,9 @@ extension ProducerStateMachine {
     }
 
     mutating func nextConnection(now: ContinuousClock.Instant) -> Action? {
+        if let id = self.wantedCoordinator, let action = self.connect(id, now: now) {
+            return action
+        }
         for id in self.brokers.keys.sorted(by: >) {
             guard let broker = self.brokers[id], !broker.waiting.isEmpty else { continue }
             if let action = self.connect(id, now: now) { return action }
@@ -136,6 +146,7 @@ extension ProducerStateMachine {
         guard self.phase == .running || self.phase == .draining else { return false }
         guard self.brokers.values.allSatisfy({ $0.link == .idle }) else { return false }
         return self.metadata.isWanted || self.producerID.isWanted
+            || self.transactions?.needsCoordinator ?? false
     }
 
     /// The connection for requests that any broker can answer: the one with the least to do.

@@ -96,6 +96,7 @@ extension ProducerStateMachine {
             guard !batches.isEmpty else { continue }
             self.brokers[id]?.requestsInFlight += 1
             self.noteSending(batches, now: now)
+            self.transactions?.sendingBatches()
             return self.send(.produce(batches), to: id, now: now)
         }
         return nil
@@ -135,6 +136,7 @@ extension ProducerStateMachine {
     private func maySend(_ index: Int, now: ContinuousClock.Instant) -> Bool {
         let partition = self.partitions[index]
         guard partition.headMayGo, (partition.notBefore ?? now) <= now else { return false }
+        guard self.mayTransact(with: partition.id) else { return false }
         let limit = partition.inFlightLimit(
             isIdempotent: self.configuration.isIdempotenceEnabled,
             limit: self.configuration.maxInFlightRequests

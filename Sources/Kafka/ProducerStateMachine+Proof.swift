@@ -7,7 +7,8 @@ extension ProducerStateMachine {
 
     /// Goes on with partitions whose batches had to wait for what was in flight.
     mutating func settleDoubts() {
-        guard self.configuration.isIdempotenceEnabled else { return }
+        // In transactions it is the coordinator that raises epochs.
+        guard self.configuration.isIdempotenceEnabled, self.transactions == nil else { return }
         if self.producerID.current == nil, !self.isDrained { self.producerID.isWanted = true }
         guard !self.troubled.isEmpty else { return }
         for index in self.troubled.sorted() {
@@ -48,6 +49,8 @@ extension ProducerStateMachine {
     /// Brokers look at size and contents before they look for a duplicate.
     mutating func waitsForProof(_ batch: ProducerBatch, of index: Int) -> Bool {
         guard batch.mayBePersisted, batch.sequence != nil else { return false }
+        // In a transaction a failure aborts what is in the log as well.
+        guard self.transactions == nil else { return false }
         guard self.partitions[index].proof != .unobtainable else { return false }
         self.partitions[index].requeue(batch)
         self.partitions[index].wantProof()

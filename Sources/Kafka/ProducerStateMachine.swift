@@ -23,6 +23,8 @@ package struct ProducerStateMachine {
         case send(ProducerRequest, RequestID, to: BrokerID)
         case deliver([Delivery])
         case publish(TopicMetadata)
+        /// A call about a transaction has ended, with nil if well.
+        case completed(TransactionCallID, KafkaProducerError?)
         /// Everything is delivered after ``ProducerStateMachine/close(draining:)``.
         case finished
     }
@@ -49,6 +51,10 @@ package struct ProducerStateMachine {
     var lastRequestID: RequestID = 0
     var metadata: MetadataState
     var producerID: ProducerIDState
+    /// Nil without `transactional.id`.
+    var transactions: TransactionStateMachine?
+    /// The coordinator that is to be connected to.
+    var wantedCoordinator: BrokerID?
     var partitions: [PartitionQueue] = []
     var partitionIndexes: [TopicPartition: Int] = [:]
     /// Partitions with batches of which it has to be found out, or decided, how they go on.
@@ -69,6 +75,7 @@ package struct ProducerStateMachine {
         )
         self.metadata = MetadataState(backoff: backoff)
         self.producerID = ProducerIDState(backoff: backoff)
+        self.transactions = Self.makeTransactions(configuration, seed: seed)
         for (number, server) in configuration.bootstrapServers.enumerated() {
             let id = BrokerID(-1 - number)
             self.brokers[id] = self.makeBroker(try BrokerAddress(parsing: server))
@@ -81,6 +88,7 @@ package struct ProducerStateMachine {
             self.statistics.batchesQueued += 1
             switch self.phase {
             case .running:
+                guard self.admit(batch) else { continue }
                 let index = self.partitionIndex(topic: batch.topic, partition: batch.partition)
                 self.partitions[index].queue.append(batch)
                 self.list(index)
@@ -94,19 +102,26 @@ package struct ProducerStateMachine {
     package mutating func close(draining: Bool) {
         if case .finished = self.phase { return }
         self.phase = .draining
-        if !draining { self.failAll(.closed) }
+        if draining {
+            self.transactions?.close()
+        } else {
+            self.transactions?.stop(.closed)
+            self.failAll(.closed)
+        }
     }
 
     /// The next thing to do; to be asked until it is nil.
     package mutating func nextAction(now: ContinuousClock.Instant) -> Action? {
         self.metrics.now = now
         self.expireBatches(now: now)
+        self.settleTransactions()
         if let action = self.actions.popFirst() { return action }
         if self.phase == .finished { return nil }
         if let action = self.finishIfDrained() { return action }
         self.settleDoubts()
         return self.nextMetadataRequest(now: now)
             ?? self.nextProducerIDRequest(now: now)
+            ?? self.nextTransactionRequest(now: now)
             ?? self.nextProofRequest(now: now)
             ?? self.nextProduceRequest(now: now)
             ?? self.nextConnection(now: now)
@@ -123,6 +138,7 @@ package struct ProducerStateMachine {
         }
         consider(self.metadataDeadline)
         consider(self.producerID.notBefore)
+        consider(self.transactions?.notBefore)
         for broker in self.brokers.values {
             consider(broker.mutedUntil)
             if case .idle = broker.link { consider(broker.notBefore) }
@@ -143,6 +159,7 @@ package struct ProducerStateMachine {
 
     private mutating func finishIfDrained() -> Action? {
         guard self.phase == .draining, self.isDrained else { return nil }
+        guard !(self.transactions?.isEnding ?? false) else { return nil }
         self.phase = .finished
         for id in self.brokers.keys.sorted() {
             self.disconnect(id, reason: "the producer is closed")
@@ -160,6 +177,7 @@ package struct ProducerStateMachine {
         case .failed(let error):
             self.statistics.recordsFailed += Int64(batch.recordCount)
             self.metrics.failed(batch)
+            self.noteFailure(error)
             self.statistics.lastError = "\(batch.topic)-\(batch.partition): \(error)"
         }
         let delivery = Delivery(batch: batch, result: result)
@@ -174,7 +192,9 @@ package struct ProducerStateMachine {
     }
 
     mutating func stop(_ error: KafkaProducerError) {
-        self.phase = .stopped(error)
+        // A producer that is being closed ends all the same.
+        if self.phase != .draining { self.phase = .stopped(error) }
+        self.transactions?.stop(error)
         self.failAll(error)
     }
 

@@ -13,6 +13,8 @@ enum Wire {
         let saslAuthenticate: Int16?
         /// Nil with a broker before 2.8, which does not tell what it remembers of producers.
         let describeProducers: Int16?
+        /// Nil with a broker that has no transactions.
+        var transactions: TransactionVersions?
     }
 
     enum VersionsAnswer {
@@ -103,6 +105,10 @@ enum Wire {
                     + " does without"
             )
         }
+        let transactions = TransactionVersions(answer)
+        if configuration.transactionalID != nil, transactions == nil {
+            return .refused("it has no transactions: without transactional.id records can be sent")
+        }
         return .versions(
             Versions(
                 produce: produce,
@@ -110,7 +116,8 @@ enum Wire {
                 initProducerID: initProducerID,
                 saslAuthenticate: saslAuthenticate,
                 describeProducers: answer.versions(of: .describeProducers)
-                    .flatMap(DescribeProducersRequest.commonVersion)
+                    .flatMap(DescribeProducersRequest.commonVersion),
+                transactions: transactions
             )
         )
     }
@@ -149,11 +156,19 @@ enum Wire {
                 clientID: clientID
             )
         case .produce(let batches):
+            let id = batches.first?.identity?.transactions.flatMap { _ in
+                configuration.transactionalID
+            }
             return try ProduceRequest(
+                transactionalID: id,
                 acks: configuration.acknowledgements.rawValue,
                 timeoutMilliseconds: milliseconds(configuration.requestTimeout),
                 topicData: topicData(batches)
-            ).frame(version: versions.produce, correlationID: correlationID, clientID: clientID)
+            ).frame(
+                version: versions.produce(batches),
+                correlationID: correlationID,
+                clientID: clientID
+            )
         case .describeProducers(let partition):
             return try DescribeProducersRequest(topics: [
                 .init(name: partition.topic, partitionIndexes: [partition.partition])
@@ -161,6 +176,13 @@ enum Wire {
                 version: versions.describeProducers ?? 0,
                 correlationID: correlationID,
                 clientID: clientID
+            )
+        case .transaction(let request):
+            return try encode(
+                request,
+                versions: versions,
+                correlationID: correlationID,
+                configuration: configuration
             )
         }
     }
@@ -185,7 +207,7 @@ enum Wire {
         return topics
     }
 
-    private static func milliseconds(_ duration: Duration) -> Int32 {
+    static func milliseconds(_ duration: Duration) -> Int32 {
         Int32(clamping: Int64(duration / .milliseconds(1)))
     }
 
@@ -208,8 +230,11 @@ enum Wire {
             )
             let identity = ProducerIdentity(id: answer.producerID, epoch: answer.producerEpoch)
             return .producerID(ProducerIDAnswer(error: answer.errorCode, identity: identity))
-        case .produce:
-            let answer = try ProduceRequest.response(from: body, version: versions.produce)
+        case .produce(let batches):
+            let answer = try ProduceRequest.response(
+                from: body,
+                version: versions.produce(batches)
+            )
             return .produce(ProduceAnswer(answer))
         case .describeProducers(let partition):
             let answer = try DescribeProducersRequest.response(
@@ -217,6 +242,7 @@ enum Wire {
                 version: versions.describeProducers ?? 0
             )
             return .producers(ProducersAnswer(answer, about: partition))
+        case .transaction(let request): return try decode(body, to: request, versions: versions)
         }
     }
 

@@ -26,6 +26,12 @@ package struct ProducerSettings: Sendable {
                     "no brokers: name at least one, as -b broker1:9092"
                 )
             }
+            guard configuration.transactionalID == nil else {
+                throw ServiceError(
+                    .configuration,
+                    "transactional.id: Forktail sends without transactions; leave it out"
+                )
+            }
             try configuration.validate()
         } catch let error as KafkaProducerError {
             throw ServiceError(.configuration, "\(error)")

@@ -3,6 +3,7 @@ struct ProducerGauges: Sendable {
     var requestsInFlight = 0
     var connectionCount = 0
     var buffer = BufferPool.Usage()
+    var callTimes = CallTimes()
 }
 
 extension ProducerMetrics {
@@ -57,6 +58,10 @@ extension ProducerMetrics {
         // Nanoseconds of waiting for each second of time.
         list.add("bufferpool-wait-ratio", .ratio, buffer.waits.rate(now: list.now) / 1e9)
         list.add(rateAndTotal: "buffer-exhausted", buffer.refusals)
+        for (call, name) in CallTimes.names {
+            let time = gauges.callTimes[call] / .nanoseconds(1)
+            list.add("\(name)-time-ns-total", .nanoseconds, time, isTotal: true)
+        }
     }
 }
 

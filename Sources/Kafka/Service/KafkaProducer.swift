@@ -17,7 +17,7 @@ public final class KafkaProducer: Service, Sendable {
     /// Called once with what became of a record, on the producer's own thread.
     public typealias Completion = @Sendable (Result<RecordMetadata, KafkaProducerError>) -> Void
 
-    private let setUp: Result<RecordQueue, KafkaProducerError>
+    let setUp: Result<RecordQueue, KafkaProducerError>
     private let configuration: KafkaProducerConfiguration
     private let metricsFactory: (any MetricsFactory)?
 
@@ -105,6 +105,8 @@ public final class KafkaProducer: Service, Sendable {
     /// Waits until every record that was taken before is acknowledged or has failed.
     public func flush() async {
         guard case .success(let queue) = self.setUp else { return }
+        let start = ContinuousClock.now
         await queue.flush()
+        queue.engine.note(ContinuousClock.now - start, in: .flush)
     }
 }

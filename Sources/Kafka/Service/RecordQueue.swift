@@ -31,7 +31,7 @@ final class RecordQueue: DeliveryListener {
     private struct Flush: Sendable {
         let lastID: Int64
         var remaining: Int
-        let continuation: CheckedContinuation<Void, Never>
+        let completion: @Sendable () -> Void
     }
 
     private struct State {
@@ -49,6 +49,13 @@ final class RecordQueue: DeliveryListener {
         var mustFlush = false
         var timer: ContinuousClock.Instant?
         var isClosed = false
+        /// Not between transactions, for a producer that has them.
+        var takesRecords: Bool
+
+        init(_ accumulator: RecordAccumulator, takesRecords: Bool) {
+            self.accumulator = accumulator
+            self.takesRecords = takesRecords
+        }
     }
 
     /// What is to be done once the lock is free.
@@ -58,7 +65,7 @@ final class RecordQueue: DeliveryListener {
         var topics: [String] = []
         var timer: ContinuousClock.Instant?
         var failed: [(KafkaProducer.Completion, KafkaProducerError)] = []
-        var flushed: [CheckedContinuation<Void, Never>] = []
+        var flushed: [@Sendable () -> Void] = []
     }
 
     /// What became of a record on its way into a batch.
@@ -66,6 +73,10 @@ final class RecordQueue: DeliveryListener {
         case appended, needsMetadata, needsMemory
         case failed(KafkaProducerError)
     }
+
+    private static let noTransaction = KafkaProducerError.invalidTransactionState(
+        "no transaction is open: call beginTransaction() first"
+    )
 
     let engine: ProducerEngine
     private let configuration: KafkaProducerConfiguration
@@ -81,7 +92,8 @@ final class RecordQueue: DeliveryListener {
         self.pool = pool
         // Every receipt makes room and is followed by another attempt, so nobody else need call.
         let accumulator = RecordAccumulator(configuration: configuration, pool: pool)
-        self.state = Mutex(State(accumulator: accumulator))
+        let takesRecords = configuration.transactionalID == nil
+        self.state = Mutex(State(accumulator, takesRecords: takesRecords))
         engine.addListener(self)
     }
 
@@ -93,6 +105,7 @@ final class RecordQueue: DeliveryListener {
         let timestamp = record.timestamp ?? wallClockMilliseconds()
         let work = self.state.withLock { state -> Work? in
             if state.isClosed { return Work(failed: [(completion, .closed)]) }
+            guard state.takesRecords else { return Work(failed: [(completion, Self.noTransaction)]) }
             guard let topic = self.topicNumber(record.topic, &state) else {
                 let error = KafkaProducerError.refused(.invalidTopicException, message: nil)
                 return Work(failed: [(completion, error)])
@@ -129,25 +142,35 @@ final class RecordQueue: DeliveryListener {
 
     func flush() async {
         await withCheckedContinuation { continuation in
-            let work = self.state.withLock { state in
-                var work = Work()
-                guard state.outstanding > 0 else {
-                    work.flushed.append(continuation)
-                    return work
-                }
-                state.flushes.append(
-                    Flush(
-                        lastID: state.lastID,
-                        remaining: state.outstanding,
-                        continuation: continuation
-                    )
-                )
-                state.mustFlush = true
-                self.collect(&state, &work)
+            self.flush { continuation.resume() }
+        }
+    }
+
+    /// Calls back once every record that was taken before is acknowledged or has failed.
+    func flush(_ completion: @escaping @Sendable () -> Void) {
+        let work = self.state.withLock { state in
+            var work = Work()
+            guard state.outstanding > 0 else {
+                work.flushed.append(completion)
                 return work
             }
-            self.perform(work)
+            state.flushes.append(
+                Flush(
+                    lastID: state.lastID,
+                    remaining: state.outstanding,
+                    completion: completion
+                )
+            )
+            state.mustFlush = true
+            self.collect(&state, &work)
+            return work
         }
+        self.perform(work)
+    }
+
+    /// Begins or ends to take records, for a transaction.
+    func takesRecords(_ isTaking: Bool) {
+        self.state.withLock { $0.takesRecords = isTaking }
     }
 
     func close(drain: Bool) async {
@@ -333,7 +356,7 @@ final class RecordQueue: DeliveryListener {
     private func endFlushes(_ state: inout State, _ work: inout Work) {
         guard !state.flushes.isEmpty else { return }
         for flush in state.flushes where flush.remaining <= 0 {
-            work.flushed.append(flush.continuation)
+            work.flushed.append(flush.completion)
         }
         state.flushes.removeAll { $0.remaining <= 0 }
     }
@@ -362,13 +385,18 @@ final class RecordQueue: DeliveryListener {
     }
 
     private func failWaiting() {
+        self.state.withLock { $0.isClosed = true }
+        self.failUnsent(.closed)
+    }
+
+    /// Fails what is in no batch yet, and hands over what is.
+    func failUnsent(_ error: KafkaProducerError) {
         let work = self.state.withLock { state in
             var work = Work()
-            state.isClosed = true
             for topic in state.topics.indices {
                 while let head = state.topics[topic].waiting.first {
                     self.removeHead(of: topic, &state)
-                    self.fail(head.entry, .closed, &state, &work)
+                    self.fail(head.entry, error, &state, &work)
                 }
             }
             state.mustFlush = true
@@ -400,7 +428,7 @@ final class RecordQueue: DeliveryListener {
 
     private func perform(_ work: Work) {
         for (completion, error) in work.failed { completion(.failure(error)) }
-        for continuation in work.flushed { continuation.resume() }
+        for completion in work.flushed { completion() }
         if !work.refused.isEmpty {
             self.engine.deliver(
                 work.refused.map { Delivery(batch: $0, result: .failed(.closed)) }

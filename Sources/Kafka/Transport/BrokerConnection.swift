@@ -147,7 +147,7 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
     private func perform(_ action: ConnectionStateMachine.Action) {
         switch action {
         case .write(let pieces): self.write(pieces)
-        case .ready: self.core.connected(self.id, self)
+        case .ready: self.core.connected(self.id, self, self.machine.transactionSupport)
         case .answered(let request, let answer): self.core.answered(request, answer)
         case .getCredentials: self.getCredentials()
         case .close(let reason): self.close(reason: reason)

@@ -14,6 +14,8 @@ final class EngineCore: @unchecked Sendable {
     private weak var engine: ProducerEngine?
     private var connections: [BrokerID: BrokerConnection] = [:]
     private var timer: (due: ContinuousClock.Instant, task: Scheduled<Void>)?
+    /// Calls about transactions that have no result.
+    private var calls: [TransactionCallID: TransactionTicket] = [:]
     private var closing: [CheckedContinuation<Void, Never>] = []
     private var hasFinished = false
     private var isRunning = false
@@ -45,9 +47,10 @@ final class EngineCore: @unchecked Sendable {
         self.eventLoop.preconditionInEventLoop()
         guard let engine = self.engine else { return }
         let now = ContinuousClock.now
-        let (batches, topics) = engine.takeInbox()
+        let (batches, topics, calls) = engine.takeInbox()
         if !topics.isEmpty { self.machine.requestMetadata(topics: topics, now: now) }
         if !batches.isEmpty { self.machine.submit(batches, now: now) }
+        for call in calls { self.take(call) }
         self.run(now: now)
     }
 
@@ -76,11 +79,15 @@ final class EngineCore: @unchecked Sendable {
 
     // MARK: What connections tell
 
-    func connected(_ id: BrokerID, _ connection: BrokerConnection) {
+    func connected(
+        _ id: BrokerID,
+        _ connection: BrokerConnection,
+        _ support: TransactionSupport?
+    ) {
         guard self.connections[id] === connection else { return }
         self.logger.info("broker connected", metadata: ["broker": "\(connection.address)"])
         let now = ContinuousClock.now
-        self.machine.connected(id, now: now)
+        self.machine.connected(id, support, now: now)
         self.run(now: now)
     }
 
@@ -133,7 +140,19 @@ final class EngineCore: @unchecked Sendable {
             self.connections[broker]?.send(request, id: id, now: now)
         case .deliver(let deliveries): self.engine?.deliver(deliveries)
         case .publish(let metadata): self.engine?.publish(metadata)
+        case .completed(let call, let error): self.calls.removeValue(forKey: call)?.end(error)
         case .finished: self.finish()
+        }
+    }
+
+    private func take(_ call: TransactionCall) {
+        switch call {
+        case .begin(let operation, let ticket):
+            self.calls[ticket.id] = ticket
+            self.machine.call(operation, ticket.id)
+        case .abandon(let id):
+            self.calls[id] = nil
+            self.machine.abandon(id)
         }
     }
 
@@ -165,6 +184,8 @@ final class EngineCore: @unchecked Sendable {
         self.engine?.note(self.machine.statistics)
         self.metricsTimer?.cancel()
         self.engine?.note(self.machine.metrics)
+        for ticket in self.calls.values { ticket.end(.closed) }
+        self.calls = [:]
         for continuation in self.closing { continuation.resume() }
         self.closing = []
     }

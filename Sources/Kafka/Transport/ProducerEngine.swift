@@ -8,6 +8,7 @@ package final class ProducerEngine: Sendable {
     private struct Inbox: Sendable {
         var batches: [ProducerBatch] = []
         var topics: [String] = []
+        var calls: [TransactionCall] = []
         var isScheduled = false
         var isClosed = false
     }
@@ -22,6 +23,8 @@ package final class ProducerEngine: Sendable {
     private let inbox = Mutex(Inbox())
     private let listeners = Mutex<[any DeliveryListener]>([])
     private let latestStatistics = Mutex(ProducerStatistics())
+    private let callTimes = Mutex(CallTimes())
+    private let lastCallID = Atomic<TransactionCallID>(0)
     private let latestMetrics = Mutex(ProducerMetrics())
     private let core: EngineCore
 
@@ -90,6 +93,21 @@ package final class ProducerEngine: Sendable {
         _ = self.post { $0.topics.append(contentsOf: topics) }
     }
 
+    /// Asks something of the transactions; false if the producer is closed, and nothing was taken.
+    func post(_ call: TransactionCall) -> Bool {
+        self.post { $0.calls.append(call) }
+    }
+
+    /// A number for a call, given out once.
+    func makeCallID() -> TransactionCallID {
+        self.lastCallID.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    /// Notes how long the application waited.
+    func note(_ time: Duration, in call: CallTimes.Call) {
+        self.callTimes.withLock { $0.add(time, to: call) }
+    }
+
     /// Calls back on the event loop at a time, unless the producer is closed by then.
     func schedule(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) {
         self.inbox.withLock { inbox in
@@ -111,7 +129,8 @@ package final class ProducerEngine: Sendable {
         let gauges = ProducerGauges(
             requestsInFlight: statistics.requestsInFlight,
             connectionCount: statistics.connectedBrokers,
-            buffer: self.pool.usage
+            buffer: self.pool.usage,
+            callTimes: self.callTimes.withLock { $0 }
         )
         let metrics = self.latestMetrics.withLock { $0 }
         return KafkaProducerMetrics(
@@ -170,14 +189,17 @@ package final class ProducerEngine: Sendable {
         }
     }
 
-    func takeInbox() -> (batches: [ProducerBatch], topics: [String]) {
+    func takeInbox() -> (
+        batches: [ProducerBatch], topics: [String], calls: [TransactionCall]
+    ) {
         self.inbox.withLock { inbox in
             defer {
                 inbox.batches = []
                 inbox.topics = []
+                inbox.calls = []
                 inbox.isScheduled = false
             }
-            return (inbox.batches, inbox.topics)
+            return (inbox.batches, inbox.topics, inbox.calls)
         }
     }
 

@@ -24,19 +24,23 @@ package final class DevBroker: Sendable {
         package var nodes: Int
         /// The folder in which the cluster is kept; nil forgets it at the end.
         package var dataDirectory: String?
+        /// The `transaction.version` that the cluster agreed on: 1 or 2.
+        package var transactionVersion: Int
 
         package init(
             host: String = "127.0.0.1",
             port: Int = 0,
             defaultPartitions: Int = 1,
             nodes: Int = 1,
-            dataDirectory: String? = nil
+            dataDirectory: String? = nil,
+            transactionVersion: Int = 2
         ) {
             self.host = host
             self.port = port
             self.defaultPartitions = defaultPartitions
             self.nodes = nodes
             self.dataDirectory = dataDirectory
+            self.transactionVersion = transactionVersion
         }
     }
 
@@ -61,6 +65,7 @@ package final class DevBroker: Sendable {
         }
         settings.defaultPartitions = Int32(clamping: configuration.defaultPartitions)
         settings.sasl = configuration.sasl
+        settings.transactionVersion = Int16(clamping: configuration.transactionVersion)
         settings.seed = UInt64.random(in: 1...UInt64.max)
         let listeners = NodeListeners(
             group: self.group,
