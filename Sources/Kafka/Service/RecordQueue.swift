@@ -105,7 +105,9 @@ final class RecordQueue: DeliveryListener {
         let timestamp = record.timestamp ?? wallClockMilliseconds()
         let work = self.state.withLock { state -> Work? in
             if state.isClosed { return Work(failed: [(completion, .closed)]) }
-            guard state.takesRecords else { return Work(failed: [(completion, Self.noTransaction)]) }
+            guard state.takesRecords else {
+                return Work(failed: [(completion, Self.noTransaction)])
+            }
             guard let topic = self.topicNumber(record.topic, &state) else {
                 let error = KafkaProducerError.refused(.invalidTopicException, message: nil)
                 return Work(failed: [(completion, error)])
