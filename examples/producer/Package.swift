@@ -9,6 +9,10 @@ let package = Package(
         .executableTarget(
             name: "first-program",
             dependencies: [.product(name: "Kafka", package: "forktail")]
-        )
+        ),
+        .executableTarget(
+            name: "transactions",
+            dependencies: [.product(name: "Kafka", package: "forktail")]
+        ),
     ]
 )
