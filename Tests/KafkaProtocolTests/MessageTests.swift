@@ -245,6 +245,57 @@ struct Sample: Sendable, CustomTestStringConvertible {
             )
         ),
         Sample(
+            request: AddOffsetsToTxnRequest(
+                transactionalID: "t",
+                producerID: 5,
+                producerEpoch: 2,
+                groupID: "g"
+            )
+        ),
+        Sample(
+            AddOffsetsToTxnRequest.self,
+            response: AddOffsetsToTxnResponse(
+                throttleTimeMilliseconds: 4,
+                errorCode: .groupAuthorizationFailed
+            )
+        ),
+        Sample(
+            request: TxnOffsetCommitRequest(
+                transactionalID: "t",
+                groupID: "g",
+                producerID: 5,
+                producerEpoch: 2,
+                generationID: 3,
+                memberID: "m",
+                groupInstanceID: "i",
+                topics: [
+                    .init(
+                        name: "a",
+                        partitions: [
+                            .init(
+                                partitionIndex: 1,
+                                committedOffset: 70,
+                                committedLeaderEpoch: 2,
+                                committedMetadata: "x"
+                            )
+                        ]
+                    )
+                ]
+            )
+        ),
+        Sample(
+            TxnOffsetCommitRequest.self,
+            response: TxnOffsetCommitResponse(
+                throttleTimeMilliseconds: 4,
+                topics: [
+                    .init(
+                        name: "a",
+                        partitions: [.init(partitionIndex: 1, errorCode: .illegalGeneration)]
+                    )
+                ]
+            )
+        ),
+        Sample(
             request: DescribeConfigsRequest(
                 resources: [.init(name: "a", keys: ["max.message.bytes"]), .init(name: "b")],
                 includeSynonyms: true

@@ -28,6 +28,7 @@ struct ProducerSettingsTests {
 
     @Test(arguments: [
         ("sasl.password=secret.env(\"NONE\")", "sasl.password: NONE is not in the environment"),
+        ("transactional.id=tx", "Forktail sends without transactions"),
         ("linger.ms=secret.file(\"/x\")", "linger.ms is no secret"),
         ("sasl.password:hunter2", "found \"sasl.password\" without \"=\""),
         ("sasl.pasword=hunter2", "did you mean \"sasl.password\"?"),

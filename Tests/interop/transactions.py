@@ -26,7 +26,9 @@ DRIVER = kit.ROOT / "Tests" / "interop" / "programs" / "TransactionDriver.swift"
 
 INIT_PRODUCER_ID = 22
 ADD_PARTITIONS_TO_TXN = 24
+ADD_OFFSETS_TO_TXN = 25
 END_TXN = 26
+TXN_OFFSET_COMMIT = 28
 
 
 class Producer:
@@ -206,6 +208,35 @@ def a_commit_that_takes_too_long(checks, program, kind, bootstrap):
     )
 
 
+def offsets_in_transactions(checks, program):
+    """noida-db: the embedded broker takes no offsets in transactions."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    with kit.broker("noida") as bootstrap:
+        kit.create_topics(bootstrap, {"read": 1, "written": 1})
+        with FaultProxy(bootstrap) as proxy, Producer(program, proxy.bootstrap) as producer:
+            producer.do("init", "begin", "send written 0 0 5", "offset group read 0 5", "commit")
+            producer.do("begin", "send written 0 5 5", "offset group read 0 10", "flush", "abort")
+            proxy.lose_answers(TXN_OFFSET_COMMIT, 2)
+            proxy.lose_answers(ADD_OFFSETS_TO_TXN, 1)
+            producer.do("begin", "send written 0 10 5", "offset group read 0 8", "commit")
+            lost = dict(proxy.lost)
+        consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "group"})
+        found = consumer.committed([TopicPartition("read", 0)], 20)[0].offset
+        consumer.close()
+        checks.equal("noida: offsets are stored with the commit, not with the abort", found, 8)
+        checks.equal(
+            "noida: ... and records as well",
+            numbers(bootstrap, "written"),
+            {0: [*range(5), *range(10, 15)]},
+        )
+        checks.that(
+            "noida: ... and answers about offsets were lost",
+            lost.get(TXN_OFFSET_COMMIT, 0) == 2 and lost.get(ADD_OFFSETS_TO_TXN, 0) == 1,
+            lost,
+        )
+
+
 def nodes_go_and_come(checks, program, broker):
     bootstrap = broker.bootstrap
     # The topic is made when it is first mentioned, with a replica on each node.
@@ -289,6 +320,8 @@ def main():
                 nodes_go_and_come(checks, program, broker)
         finally:
             kit.stop_broker(broker)
+        with checks.group("offsets in transactions"):
+            offsets_in_transactions(checks, program)
         with checks.group("a broker that is killed"):
             a_broker_that_is_killed(checks, program)
     checks.finish()

@@ -1,7 +1,7 @@
 /// How long the application waited for calls, as Kafka's `KafkaProducerMetrics` counts it.
 struct CallTimes: Sendable {
     enum Call: Hashable, Sendable {
-        case flush
+        case flush, sendOffsets
         case transaction(TransactionOperation)
     }
 
@@ -12,6 +12,7 @@ struct CallTimes: Sendable {
         (.flush, "flush"),
         (.transaction(.initialize), "txn-init"),
         (.transaction(.begin), "txn-begin"),
+        (.sendOffsets, "txn-send-offsets"),
         (.transaction(.commit), "txn-commit"),
         (.transaction(.abort), "txn-abort"),
     ]

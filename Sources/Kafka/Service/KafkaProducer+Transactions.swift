@@ -35,6 +35,28 @@ extension KafkaProducer {
         try await self.setUp.get().perform(.begin, timeout: nil)
     }
 
+    /// Puts offsets of a consumer group into the transaction: they are stored when it is committed, and
+    /// dropped when it is aborted.
+    ///
+    /// So a program that reads, works and writes does each record's work once for those who read
+    /// committed records. The consumer itself must not commit.
+    ///
+    /// - Parameters:
+    ///   - offsets: The next offset to read of each partition.
+    ///   - groupMetadata: The group, and which member of it read.
+    ///   - timeout: How long to wait for the result; nil for as long as it takes.
+    /// - Throws: ``KafkaProducerError/transactionAbortable(_:)`` where the group does not take them.
+    public func sendOffsets(
+        _ offsets: [KafkaConsumedOffset],
+        groupMetadata: KafkaGroupMetadata,
+        timeout: Duration? = nil
+    ) async throws(KafkaProducerError) {
+        let queue = try self.setUp.get()
+        guard !offsets.isEmpty else { return }
+        let offsets = GroupOffsets(group: groupMetadata, offsets: offsets)
+        try await queue.sendOffsets(offsets, timeout: timeout)
+    }
+
     /// Commits the transaction, after all its records are acknowledged.
     ///
     /// Returns only if Kafka says that it is committed. A timeout is no answer: the commit goes on, and

@@ -17,6 +17,21 @@ extension RecordQueue {
         if operation == .begin { self.takesRecords(true) }
     }
 
+    /// Puts offsets into the transaction and waits until the group's coordinator has them.
+    func sendOffsets(
+        _ offsets: GroupOffsets,
+        timeout: Duration?
+    ) async throws(KafkaProducerError) {
+        let start = ContinuousClock.now
+        let error = await withCheckedContinuation { continuation in
+            let ticket = TransactionTicket(id: self.engine.makeCallID(), continuation)
+            if let timeout { self.give(ticket, timeout) }
+            if !self.engine.post(.sendOffsets(offsets, ticket)) { ticket.end(.closed) }
+        }
+        self.engine.note(ContinuousClock.now - start, in: .sendOffsets)
+        if let error { throw error }
+    }
+
     private func perform(_ operation: TransactionOperation, _ ticket: TransactionTicket) {
         switch operation {
         case .initialize, .begin: self.post(operation, ticket)

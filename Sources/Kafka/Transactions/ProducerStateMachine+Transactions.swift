@@ -34,6 +34,19 @@ extension ProducerStateMachine {
         }
     }
 
+    /// Tells of offsets that the application puts into the open transaction.
+    package mutating func sendOffsets(_ offsets: GroupOffsets, _ call: TransactionCallID) {
+        switch self.phase {
+        case .stopped(let error): self.actions.append(.completed(call, error))
+        case .draining, .finished: self.actions.append(.completed(call, .closed))
+        case .running where self.transactions == nil:
+            self.actions.append(.completed(call, Self.unnamed))
+        case .running:
+            self.transactions?.sendOffsets(offsets, call)
+            self.passResults()
+        }
+    }
+
     /// Tells that nobody waits for a call any more.
     package mutating func abandon(_ call: TransactionCallID) {
         self.transactions?.abandon(call)
@@ -117,6 +130,9 @@ extension ProducerStateMachine {
             // It left the cluster, so another one coordinates.
             self.transactions?.coordinator = nil
         }
+        if let id = self.transactions?.groupCoordinator?.broker, self.brokers[id] == nil {
+            self.transactions?.groupCoordinator = nil
+        }
         let isDrained = (self.transactions?.isEnding ?? false) && self.isDrained
         let wanted = self.transactions?.wantedRequest(isDrained: isDrained, now: now)
         self.passResults()
@@ -131,10 +147,13 @@ extension ProducerStateMachine {
         for request: TransactionRequest,
         now: ContinuousClock.Instant
     ) -> BrokerID? {
-        if request == .findCoordinator { return self.controlBroker(now: now) }
-        guard let id = self.transactions?.coordinator, let broker = self.brokers[id] else {
-            return nil
+        let target: BrokerID?
+        switch request {
+        case .findCoordinator, .findGroupCoordinator: return self.controlBroker(now: now)
+        case .commitOffsets: target = self.transactions?.groupCoordinator?.broker
+        default: target = self.transactions?.coordinator
         }
+        guard let id = target, let broker = self.brokers[id] else { return nil }
         self.wantedCoordinator = id
         return broker.link == .ready && (broker.mutedUntil ?? now) <= now ? id : nil
     }

@@ -42,6 +42,23 @@ extension TransactionErrorDisposition {
         .operationNotAttempted: .retry,
     ]
 
+    /// For offsets of a consumer group.
+    private static let offsetsTable: [KafkaError: TransactionErrorDisposition] = [
+        .unknownTopicOrPartition: .retry,
+        .requestTimedOut: .findCoordinator,
+        .groupAuthorizationFailed: .abort,
+        .topicAuthorizationFailed: .abort,
+        .fencedInstanceID: .abort,
+        .unknownMemberID: .abort,
+        .illegalGeneration: .abort,
+        .offsetMetadataTooLarge: .abort,
+        .invalidCommitOffsetSize: .abort,
+    ]
+
+    init(offsets error: KafkaError) {
+        self = Self.offsetsTable[error] ?? Self(error)
+    }
+
     /// What to do about `error`; one that is not in the table is the end of the producer.
     init(_ error: KafkaError) {
         self = Self.table[error] ?? .stop

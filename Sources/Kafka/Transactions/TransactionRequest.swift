@@ -19,9 +19,16 @@ package struct TransactionSupport: Sendable, Equatable {
     package var featuresEpoch: Int64
     /// Whether it raises the epoch of a producer id that is named to it (KIP-360, Kafka 2.5).
     package var raisesEpochs: Bool
+    /// Whether offsets of consumer groups can be part of a transaction.
+    package var commitsOffsets: Bool
 
-    package init(version: TransactionVersion, featuresEpoch: Int64 = -1, raisesEpochs: Bool = true)
-    {
+    package init(
+        version: TransactionVersion,
+        featuresEpoch: Int64 = -1,
+        raisesEpochs: Bool = true,
+        commitsOffsets: Bool = true
+    ) {
+        self.commitsOffsets = commitsOffsets
         self.version = version
         self.featuresEpoch = featuresEpoch
         self.raisesEpochs = raisesEpochs
@@ -36,6 +43,10 @@ package enum TransactionRequest: Sendable, Equatable {
     case initProducerID(raising: ProducerIdentity?)
     case addPartitions([TopicPartition], ProducerIdentity)
     case end(commit: Bool, ProducerIdentity)
+    case addOffsets(group: String, ProducerIdentity)
+    /// Which broker coordinates a consumer group; any broker knows.
+    case findGroupCoordinator(String)
+    case commitOffsets(GroupOffsets, ProducerIdentity)
 }
 
 /// What a broker answered to a ``TransactionRequest``.
@@ -45,4 +56,6 @@ package enum TransactionAnswer: Sendable, Equatable {
     case partitionsAdded([TopicPartition: KafkaError])
     /// With the identity to go on with, where the broker gives one (KIP-890).
     case ended(KafkaError, ProducerIdentity?)
+    case offsetsAdded(KafkaError)
+    case offsetsCommitted([TopicPartition: KafkaError])
 }

@@ -83,12 +83,14 @@ extension TransactionStateMachine {
         let error = KafkaProducerError.transactionAbortable(reason)
         self.state = .abortable(error)
         self.missing = []
+        self.failOrders(error)
         self.answerCalls(error)
     }
 
     mutating func becomeFatal(_ error: KafkaProducerError) {
         self.state = .fatal(error)
         self.missing = []
+        self.failOrders(error)
         self.answerCalls(error)
     }
 

@@ -9,22 +9,28 @@ extension TransactionStateMachine {
         now: ContinuousClock.Instant
     ) -> TransactionRequest? {
         guard self.outstanding == nil, self.notBefore.map({ $0 <= now }) ?? true else { return nil }
-        if case .ending(let ending) = self.state, self.missing.isEmpty,
+        if case .ending(let ending) = self.state, self.missing.isEmpty, self.orders.isEmpty,
             self.start == .no || self.isForgotten, isDrained()
         {
             // The coordinator knows of no transaction.
             self.ended(asCommit: ending.isCommit, nil)
         }
         guard let request = self.nextRequest(isDrained()) else { return nil }
-        return self.coordinator == nil ? .findCoordinator : request
+        switch request {
+        case .findGroupCoordinator, .commitOffsets: return request
+        default: return self.coordinator == nil ? .findCoordinator : request
+        }
     }
 
     /// Whether a broker has to be asked who the coordinator is.
     var needsCoordinator: Bool {
+        guard self.outstanding == nil else { return false }
         switch self.state {
-        case .initializing, .ending: self.coordinator == nil && self.outstanding == nil
-        case .open: !self.missing.isEmpty && self.coordinator == nil && self.outstanding == nil
-        default: false
+        case .initializing, .ending: return self.coordinator == nil
+        case .open:
+            return (!self.missing.isEmpty || !self.orders.isEmpty)
+                && (self.coordinator == nil || self.groupCoordinator == nil)
+        default: return false
         }
     }
 
@@ -32,9 +38,9 @@ extension TransactionStateMachine {
         switch self.state {
         case .initializing(.first): return .initProducerID(raising: nil)
         case .initializing: return .initProducerID(raising: self.identity)
-        case .open: return self.missingPartitions
+        case .open: return self.missingPartitions ?? self.offsetsRequest
         case .ending(let ending):
-            if let request = self.missingPartitions { return request }
+            if let request = self.missingPartitions ?? self.offsetsRequest { return request }
             guard let identity, isDrained() else { return nil }
             return .end(commit: ending.isCommit, identity)
         default: return nil
@@ -52,6 +58,7 @@ extension TransactionStateMachine {
         if case .addPartitions(let partitions, _) = request {
             self.missing.removeAll { partitions.contains($0) }
         }
+        if case .commitOffsets = request, self.version == .two { self.start = .yes }
     }
 
     /// Tells what the broker at the other end of a new connection can do.
@@ -63,12 +70,14 @@ extension TransactionStateMachine {
         }
         if broker == self.coordinator || self.coordinator == nil {
             self.support.raisesEpochs = support.raisesEpochs
+            self.support.commitsOffsets = support.commitsOffsets
         }
     }
 
     /// Tells that the connection to a broker is gone: if it was the coordinator, another may be it now.
     mutating func disconnected(from broker: BrokerID) {
         if broker == self.coordinator { self.coordinator = nil }
+        if broker == self.groupCoordinator?.broker { self.groupCoordinator = nil }
     }
 
     /// Tells that no answer will come.
@@ -81,7 +90,8 @@ extension TransactionStateMachine {
             if self.start == .no { self.start = .maybe }
             if self.isOpen { self.missing = partitions + self.missing }
         case .end: self.noteUncertainty()
-        case .findCoordinator, .initProducerID: break
+        case .addOffsets: if self.start == .no { self.start = .maybe }
+        case .findCoordinator, .initProducerID, .findGroupCoordinator, .commitOffsets: break
         }
     }
 
@@ -108,6 +118,11 @@ extension TransactionStateMachine {
             self.received(errors, for: partitions, now: now)
         case (.ended(let error, let identity), .end(let isCommit, _)):
             self.received(error, identity, isCommit: isCommit, now: now)
+        case (.coordinator(let error, let broker), .findGroupCoordinator(let group)):
+            self.received(groupCoordinator: broker, of: group, error, now: now)
+        case (.offsetsAdded(let error), .addOffsets): self.received(offsetsAdded: error, now: now)
+        case (.offsetsCommitted(let errors), .commitOffsets(let offsets, _)):
+            self.received(offsetsCommitted: errors, offsets, now: now)
         default: preconditionFailure("\(answer) cannot answer \(request)")
         }
     }
@@ -188,7 +203,7 @@ extension TransactionStateMachine {
         self.backOff(isShort ? \.shortBackoff : \.backoff, now: now)
     }
 
-    private mutating func coordinatorForgot(_ reason: String) {
+    mutating func coordinatorForgot(_ reason: String) {
         guard self.support.raisesEpochs else { return self.becomeFatal(.fatal(reason)) }
         self.isForgotten = true
         self.needsRaisedEpoch = true
@@ -234,6 +249,7 @@ extension TransactionStateMachine {
     private mutating func ended(asCommit isCommit: Bool, _ fresh: ProducerIdentity?) {
         self.start = .no
         self.added = []
+        self.orders = []
         self.missing = []
         self.resetBackoff()
         let isForgotten = self.isForgotten

@@ -79,6 +79,10 @@ package struct TransactionStateMachine {
     var needsRaisedEpoch = false
     /// The coordinator has forgotten the producer id: it knows of no transaction to end.
     var isForgotten = false
+    /// Calls that put offsets into it, the oldest first.
+    var orders: [OffsetsOrder] = []
+    /// The coordinator of the group whose offsets were last put into a transaction.
+    var groupCoordinator: (group: String, broker: BrokerID)?
 
     init(transactionalID: String, backoff: Backoff, seed: UInt64) {
         self.transactionalID = transactionalID
@@ -186,11 +190,16 @@ extension TransactionStateMachine {
     private mutating func beginAbort() {
         self.state = .ending(Ending(isCommit: false))
         self.missing = []
+        self.failOrders(.transactionAborted)
     }
 
     private mutating func wait(_ call: TransactionCallID, for operation: TransactionOperation) {
         self.operation = operation
         self.waiting = [call]
+    }
+
+    mutating func answer(_ call: TransactionCallID, _ error: KafkaProducerError?) {
+        self.results.append((call, error))
     }
 
     private mutating func refuse(_ call: TransactionCallID, _ reason: String) {
@@ -226,6 +235,7 @@ extension TransactionStateMachine {
             error = .transactionOutcomeUnknown("\(error)")
         }
         self.state = .fatal(error)
+        self.failOrders(error)
         self.answerCalls(error)
     }
 

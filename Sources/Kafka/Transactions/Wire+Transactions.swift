@@ -8,6 +8,9 @@ extension Wire {
         let initProducerID: Int16
         let addPartitions: Int16
         let end: Int16
+        /// Nil with brokers that take no offsets in transactions.
+        let addOffsets: Int16?
+        let commitOffsets: Int16?
         let support: TransactionSupport
 
         /// Nil where a request is missing.
@@ -26,6 +29,10 @@ extension Wire {
             self.initProducerID = initProducerID
             self.addPartitions = addPartitions
             self.end = end
+            self.addOffsets = answer.versions(of: .addOffsetsToTxn)
+                .flatMap(AddOffsetsToTxnRequest.commonVersion)
+            self.commitOffsets = answer.versions(of: .txnOffsetCommit)
+                .flatMap(TxnOffsetCommitRequest.commonVersion)
             let produce = answer.versions(of: .produce)?.upperBound ?? 0
             let isSecond =
                 answer.finalizedLevel(of: "transaction.version") >= 2
@@ -33,7 +40,8 @@ extension Wire {
             self.support = TransactionSupport(
                 version: isSecond ? .two : .one,
                 featuresEpoch: answer.finalizedFeaturesEpoch,
-                raisesEpochs: initProducerID >= 3
+                raisesEpochs: initProducerID >= 3,
+                commitsOffsets: self.addOffsets != nil && self.commitOffsets != nil
             )
         }
     }
@@ -42,6 +50,8 @@ extension Wire {
     static let newestExplicitProduce: Int16 = 11
     /// From 5 on the end of a transaction raises the epoch (KIP-890).
     static let newestEndWithoutEpoch: Int16 = 4
+    /// From 5 on offsets add their group to the transaction (KIP-890).
+    static let newestExplicitOffsetCommit: Int16 = 4
 
     static func encode(
         _ request: TransactionRequest,
@@ -88,6 +98,20 @@ extension Wire {
                 committed: isCommit
             )
             return try frame(request, transactions.end(for: identity))
+        case .addOffsets(let group, let identity):
+            let request = AddOffsetsToTxnRequest(
+                transactionalID: id,
+                producerID: identity.id,
+                producerEpoch: identity.epoch,
+                groupID: group
+            )
+            return try frame(request, try transactions.addOffsetsVersion())
+        case .findGroupCoordinator(let group):
+            let request = FindCoordinatorRequest(key: group, keyType: 0, coordinatorKeys: [group])
+            return try frame(request, transactions.findCoordinator)
+        case .commitOffsets(let offsets, let identity):
+            let request = TxnOffsetCommitRequest(id, offsets, identity)
+            return try frame(request, try transactions.commitOffsets(for: identity))
         }
     }
 
@@ -107,7 +131,7 @@ extension Wire {
             preconditionFailure("an answer to \(request) without transactions")
         }
         switch request {
-        case .findCoordinator:
+        case .findCoordinator, .findGroupCoordinator:
             let version = transactions.findCoordinator
             let answer = try FindCoordinatorRequest.response(from: body, version: version)
             return .transaction(
@@ -141,6 +165,22 @@ extension Wire {
                 .ended(answer.errorCode, fresh.id < 0 || fresh.epoch < 0 ? nil : fresh),
                 throttle: throttle(answer.throttleTimeMilliseconds)
             )
+        case .addOffsets:
+            let version = try transactions.addOffsetsVersion()
+            let answer = try AddOffsetsToTxnRequest.response(from: body, version: version)
+            return .transaction(
+                .offsetsAdded(answer.errorCode),
+                throttle: throttle(answer.throttleTimeMilliseconds)
+            )
+        case .commitOffsets(_, let identity):
+            let answer = try TxnOffsetCommitRequest.response(
+                from: body,
+                version: try transactions.commitOffsets(for: identity)
+            )
+            return .transaction(
+                TransactionAnswer(answer),
+                throttle: throttle(answer.throttleTimeMilliseconds)
+            )
         }
     }
 
@@ -153,6 +193,27 @@ extension Wire.TransactionVersions {
     fileprivate func end(for identity: ProducerIdentity) -> Int16 {
         identity.transactions == .two ? self.end : min(self.end, Wire.newestEndWithoutEpoch)
     }
+
+    fileprivate func addOffsetsVersion() throws -> Int16 {
+        guard let version = self.addOffsets else {
+            throw ProtocolError.unsupportedVersion(
+                apiKey: APIKey.addOffsetsToTxn.rawValue,
+                version: 0
+            )
+        }
+        return version
+    }
+
+    fileprivate func commitOffsets(for identity: ProducerIdentity) throws -> Int16 {
+        guard let version = self.commitOffsets else {
+            throw ProtocolError.unsupportedVersion(
+                apiKey: APIKey.txnOffsetCommit.rawValue,
+                version: 0
+            )
+        }
+        let isExplicit = identity.transactions != .two
+        return isExplicit ? min(version, Wire.newestExplicitOffsetCommit) : version
+    }
 }
 
 extension Wire.Versions {
@@ -163,7 +224,46 @@ extension Wire.Versions {
     }
 }
 
+extension TxnOffsetCommitRequest {
+    fileprivate init(_ id: String, _ offsets: GroupOffsets, _ identity: ProducerIdentity) {
+        let topics = Dictionary(grouping: offsets.offsets, by: \.topic).sorted { $0.key < $1.key }
+        self.init(
+            transactionalID: id,
+            groupID: offsets.group.groupID,
+            producerID: identity.id,
+            producerEpoch: identity.epoch,
+            generationID: offsets.group.generationID,
+            memberID: offsets.group.memberID,
+            groupInstanceID: offsets.group.groupInstanceID,
+            topics: topics.map { name, partitions in
+                Topic(
+                    name: name,
+                    partitions: partitions.map {
+                        Partition(
+                            partitionIndex: $0.partition,
+                            committedOffset: $0.offset,
+                            committedLeaderEpoch: $0.leaderEpoch,
+                            committedMetadata: $0.metadata
+                        )
+                    }
+                )
+            }
+        )
+    }
+}
+
 extension TransactionAnswer {
+    fileprivate init(_ answer: TxnOffsetCommitResponse) {
+        var errors: [TopicPartition: KafkaError] = [:]
+        for topic in answer.topics {
+            for partition in topic.partitions {
+                let id = TopicPartition(topic: topic.name, partition: partition.partitionIndex)
+                errors[id] = errors[id] ?? partition.errorCode
+            }
+        }
+        self = .offsetsCommitted(errors)
+    }
+
     fileprivate init(_ answer: FindCoordinatorResponse, version: Int16) throws {
         if version >= 4 {
             guard let found = answer.coordinators.first else { throw ProtocolError.truncated }

@@ -150,6 +150,9 @@ final class EngineCore: @unchecked Sendable {
         case .begin(let operation, let ticket):
             self.calls[ticket.id] = ticket
             self.machine.call(operation, ticket.id)
+        case .sendOffsets(let offsets, let ticket):
+            self.calls[ticket.id] = ticket
+            self.machine.sendOffsets(offsets, ticket.id)
         case .abandon(let id):
             self.calls[id] = nil
             self.machine.abandon(id)

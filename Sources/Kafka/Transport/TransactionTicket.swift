@@ -28,5 +28,6 @@ final class TransactionTicket: Sendable {
 /// What the event loop is told of calls.
 enum TransactionCall: Sendable {
     case begin(TransactionOperation, TransactionTicket)
+    case sendOffsets(GroupOffsets, TransactionTicket)
     case abandon(TransactionCallID)
 }

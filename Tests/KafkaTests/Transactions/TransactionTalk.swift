@@ -91,6 +91,12 @@ struct TransactionTalk {
         return self.lastCall
     }
 
+    mutating func sendOffsets(_ offsets: GroupOffsets) -> TransactionCallID {
+        self.lastCall += 1
+        self.talk.machine.sendOffsets(offsets, self.lastCall)
+        return self.lastCall
+    }
+
     mutating func submit(
         _ values: [String] = ["v"],
         partition: Int32 = 0

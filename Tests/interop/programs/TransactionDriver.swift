@@ -4,7 +4,8 @@ import Synchronization
 
 /// Does with a producer what its standard input says, and answers each line with one.
 ///
-///     init | begin | commit [MS] | abort | send TOPIC PARTITION FIRST COUNT | flush | quit
+///     init | begin | commit [MS] | abort | send TOPIC PARTITION FIRST COUNT | flush
+///     offset GROUP TOPIC PARTITION OFFSET | quit
 ///
 /// Records are numbers from FIRST on. The answer is `OK`, or `ERROR` and what was thrown; that of
 /// `flush` is the number of records that failed since the last one.
@@ -62,9 +63,18 @@ final class Driver: Sendable {
             try await self.producer.commitTransaction(timeout: limit)
         case "abort": try await self.producer.abortTransaction()
         case "send": self.send(words)
+        case "offset" where words.count == 5: try await self.sendOffset(words)
         case "flush": await self.producer.flush()
         default: throw .configuration("\(words) is no command")
         }
+    }
+
+    private func sendOffset(_ words: [String]) async throws(KafkaProducerError) {
+        guard let partition = Int32(words[3]), let offset = Int64(words[4]) else { return }
+        try await self.producer.sendOffsets(
+            [KafkaConsumedOffset(topic: words[2], partition: partition, offset: offset)],
+            groupMetadata: KafkaGroupMetadata(groupID: words[1])
+        )
     }
 
     private func send(_ words: [String]) {
