@@ -188,15 +188,18 @@ final class LaneSource {
         return row
     }
 
-    /// Takes more of the file's head, until it is known in full.
+    /// Takes more of the file's head, until it is known in full: what is read of it, or as long as
+    /// that is nothing, what is there.
     private func extendHead(from file: TailedFile?) {
         guard row.headLength < HeadFingerprint.fullLength, let evidence = try? file?.evidence()
         else { return }
         // Not if it begins with other bytes: it was rewritten, and that is not noticed yet.
         let head = HeadFingerprint(hash: row.headHash, length: row.headLength)
         guard evidence.key == key, head.holds(for: evidence.head) else { return }
-        row.headHash = evidence.fingerprint.hash
-        row.headLength = evidence.fingerprint.length
+        let read = Int(clamping: readCheckpoint.offset)
+        let fingerprint = HeadFingerprint(of: evidence.head.prefix(read > 0 ? read : .max))
+        row.headHash = fingerprint.hash
+        row.headLength = fingerprint.length
     }
 
     /// The name of one of this file's chunks, as batches carry it.

@@ -352,10 +352,9 @@ struct WatcherWorker {
             if let active = byRow[known.id] {
                 carryOn(active, in: file, claim)
             } else if var row = rows.removeValue(forKey: known.id) {
-                row.path = file.path
-                row.device = file.key.device
-                row.inode = file.key.inode
-                row.birthTime = file.evidence.birthTime
+                row.locate(file)
+                // There is nothing else to know it by, and it may have changed since.
+                if row.checkpoint.offset == 0 { row.takeHead(of: file) }
                 row.state = .live
                 if file.isShorter {
                     row.checkpoint.offset = file.position.offset
@@ -528,10 +527,18 @@ extension FilePlace.Value {
 extension FileCheckpoint {
     /// Takes over what a look at the file has shown.
     fileprivate mutating func describe(_ file: DiscoveredFile) {
+        locate(file)
+        takeHead(of: file)
+    }
+
+    fileprivate mutating func locate(_ file: DiscoveredFile) {
         path = file.path
         device = file.key.device
         inode = file.key.inode
         birthTime = file.evidence.birthTime
+    }
+
+    fileprivate mutating func takeHead(of file: DiscoveredFile) {
         headHash = file.evidence.fingerprint.hash
         headLength = file.evidence.fingerprint.length
     }

@@ -138,6 +138,44 @@ extension ScenarioTests {
         #expect(it.values == numbers(0..<16))
     }
 
+    @Test func `51: an atomic save is known although its first unfinished line was another`() throws
+    {
+        let it = try Scenario()
+        it.limits.usesEvents = false
+        it.write("a.log", "0\n1")
+        try it.start()
+        it.truncate("a.log", to: 2)
+        it.append("a.log", "2\n")
+        it.write("a.tmp", "0\n2\n3\n")
+        it.rename("a.tmp", "a.log")
+        it.pass(.seconds(60))
+        #expect(it.values == ["0", "2", "3"])
+    }
+
+    @Test func `51: an atomic save is known of a file that was empty when it was last seen`() throws
+    {
+        let it = try Scenario()
+        it.limitMemory()
+        it.limits.lanes = 1
+        it.kafka.isPaused = true
+        it.write("0.log", numbered(0..<10_000))
+        it.write("a.log", "0\n")
+        try it.start()
+        it.truncate("a.log")
+        it.pass()
+        it.rename("a.log", "b.log")
+        it.pass()
+        it.stop()
+        it.append("b.log", "1\n")
+        try it.start()
+        it.write("b.tmp", "1\n2\n")
+        it.rename("b.tmp", "b.log")
+        it.pass()
+        it.kafka.isPaused = false
+        it.pass(.seconds(60))
+        #expect(it.values(of: "b.log") == ["1", "2"])
+    }
+
     @Test func `52: a hard link of a file is the same file`() throws {
         let it = try Scenario()
         it.write("a.log", numbered(0..<3))
