@@ -40,15 +40,13 @@ extension DiscoveryStateMachine {
         guard let index = candidates.firstIndex(where: { $0.sighting == comparing }) else { return }
         let candidate = candidates[index]
         let set = candidate.sighting.set
-        let original = reading(known, in: set) ?? unread(comparison.key, besides: candidate)
-        guard let evidence, let known = original else {
+        let reading = reading(known, in: set)
+        guard let evidence, let known = reading ?? unread(comparison.key, besides: candidate) else {
             return hold(index, comparison.key, provenID: nil)
         }
-        guard
-            known.position.offset == 0 || guards[known.position.offset] == known.position.guardBytes
-        else {
+        if let reading, !reading.isThere(evidence, guards) {
             events.append(.rewritten(set: set, comparison.key))
-            rewritten(set, comparison.key, as: known)
+            rewritten(set, comparison.key, as: reading)
             return hold(index, comparison.key, provenID: nil)
         }
         guard candidate.equalsBeginning(of: evidence, guards) else { return }
@@ -154,6 +152,15 @@ extension DiscoveryStateMachine {
         guard replaced == nil, wantsEnd(of: candidate.sighting, evidence) else { return .start }
         return evidence.contentEnd
             ?? TailPosition(offset: evidence.size, guardBytes: candidate.ending)
+    }
+}
+
+extension KnownFile {
+    /// Whether its inode still holds what was read of it; if that is nothing, what was seen of its
+    /// head: its first bytes may be in work.
+    fileprivate func isThere(_ evidence: FileEvidence, _ guards: [Int64: [UInt8]]) -> Bool {
+        position.offset > 0
+            ? guards[position.offset] == position.guardBytes : head.holds(for: evidence.head)
     }
 }
 

@@ -256,6 +256,26 @@ extension DiscoveryStateMachineTests {
         #expect(!events.contains("found /z new"))
     }
 
+    @Test func `a copy of a file whose first bytes are in work goes on with it`() {
+        let known = KnownFile(
+            id: 7,
+            key: old,
+            path: "/a",
+            head: HeadFingerprint(of: text),
+            position: .start
+        )
+        let disk = [old: Array("other\n".utf8), new: text]
+        var machine = machine()
+        machine.see([(old, "/a")])
+        _ = machine.run([old: text])
+        machine.see([(old, "/a"), (new, "/b")]) { _, _ in known }
+        #expect(
+            machine.run(disk, knowing: { _, key in key == old ? known : nil }) == ["rewritten 10"]
+        )
+        machine.see([(old, "/a"), (new, "/b")])
+        #expect(machine.run(disk).sorted() == ["found /a new", "found /b continued from 0"])
+    }
+
     @Test func `only files of the first round begin at the end`() {
         var machine = DiscoveryStateMachine(
             sets: [WatchSet(patterns: [], start: .end)],
