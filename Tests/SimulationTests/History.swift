@@ -20,6 +20,8 @@ final class History: @unchecked Sendable {
         var hints = SimulatedDisk.HintFaults()
         var usesEvents = true
         var kills = true
+        /// Whether files are on the machine's own disk, watched by its inotify.
+        var usesRealDisk = false
         /// How much of its trace a failure shows.
         var traceLength = 60
     }
@@ -112,7 +114,8 @@ final class History: @unchecked Sendable {
     private var hasCrashed = false
     private var failure: String?
 
-    static let folder = "/logs"
+    private let folder: String
+    private let folderAside: String
     private static let rotatedCount = 3
 
     init(seed: UInt64, _ shape: Shape) throws {
@@ -121,9 +124,17 @@ final class History: @unchecked Sendable {
         generator = SeededGenerator(seed: seed)
         began = .now
         now = began
-        disk = SimulatedDisk(directories: [Self.folder, "/old"], seed: seed &+ 1)
+        let mirror = shape.usesRealDisk ? MirrorFolder() : nil
+        let root = mirror?.root ?? ""
+        folder = root + "/logs"
+        folderAside = root + "/old"
+        disk = SimulatedDisk(
+            directories: [folder, folderAside],
+            seed: seed &+ 1,
+            mirror: mirror
+        )
         disk.faults = shape.hints
-        pipeline = try Self.pipeline(glob: shape.keepsRotatedInGlob ? "/logs/*" : "/logs/*.log")
+        pipeline = try Self.pipeline(glob: folder + (shape.keepsRotatedInGlob ? "/*" : "/*.log"))
         store.onSave = { [unowned self] row in checkCheckpoint(row) }
     }
 
@@ -177,7 +188,7 @@ final class History: @unchecked Sendable {
             kafka: kafka,
             store: store,
             wallClock: { [disk] in disk.time / 1_000_000 },
-            hasHints: { [disk] in disk.hasHints },
+            hasHints: shape.usesRealDisk ? nil : { [disk] in disk.hasHints },
             onLog: { [unowned self] in note($0) }
         )
     }
@@ -219,6 +230,7 @@ final class History: @unchecked Sendable {
     // MARK: Steps
 
     private func step() {
+        disk.closeUnlinked(besides: [writer, oldWriter])
         let die = Int.random(in: 0..<100, using: &generator)
         switch die {
         case 0..<40: write()
@@ -238,9 +250,9 @@ final class History: @unchecked Sendable {
         }
     }
 
-    private var active: String { Self.folder + "/a.log" }
+    private var active: String { folder + "/a.log" }
 
-    private func rotated(_ number: Int) -> String { "\(Self.folder)/a.log.\(number)" }
+    private func rotated(_ number: Int) -> String { "\(folder)/a.log.\(number)" }
 
     /// The file that the writer has open, made when there is none.
     private func openWriter() -> SimulatedDisk.Inode {
@@ -341,7 +353,7 @@ final class History: @unchecked Sendable {
         }
         shift()
         let isInGlob = Bool.random(using: &generator)
-        let path = isInGlob ? rotated(1) : "/old/a.log.1"
+        let path = isInGlob ? rotated(1) : folderAside + "/a.log.1"
         note("copy inode \(inode.number) to \(path)")
         vanishing { disk.unlink(path) }
         let copy = disk.create(path)
@@ -372,14 +384,14 @@ final class History: @unchecked Sendable {
 
     private func link() {
         guard let inode = disk.names[active] else { return }
-        let path = Self.folder + "/link.log"
+        let path = folder + "/link.log"
         note("link \(path) to inode \(inode.number)")
         vanishing { disk.link(path, to: inode) }
     }
 
     private func newFile() {
         others += 1
-        let inode = disk.create("\(Self.folder)/other\(others).log")
+        let inode = disk.create("\(folder)/other\(others).log")
         note("create other\(others).log as inode \(inode.number) from \(lines.count)")
         if !partial.isEmpty { return }
         for _ in 0..<Int.random(in: 1...5, using: &generator) { completeLine(in: inode) }
@@ -391,12 +403,12 @@ final class History: @unchecked Sendable {
         guard let inode = disk.names[active], oldWriter == nil, !inode.content.isEmpty else {
             return
         }
-        let copy = disk.create(Self.folder + "/.tmp")
+        let copy = disk.create(folder + "/.tmp")
         note("save inode \(inode.number) as \(copy.number)")
         disk.append(inode.content, to: copy)
         streams[ObjectIdentifier(copy)] = stream(of: inode)
         kept.append(copy)
-        vanishing { disk.rename(Self.folder + "/.tmp", to: active) }
+        vanishing { disk.rename(folder + "/.tmp", to: active) }
         // Two files with equal lines are two files as long as both are there.
         // And of one that was truncated before, unseen, nobody can tell what became of it.
         let reading = process?.reading(of: inode.number)?.position
@@ -505,7 +517,7 @@ final class History: @unchecked Sendable {
 
     private func isReachable(_ path: String, _ inode: SimulatedDisk.Inode) -> Bool {
         if inode.opened > 0 { return true }
-        guard path.folder == Self.folder, !path.hasSuffix("/.tmp") else { return false }
+        guard path.folder == folder, !path.hasSuffix("/.tmp") else { return false }
         if shape.keepsRotatedInGlob || path.hasSuffix(".log") { return true }
         return store.rows.values.contains { row in
             row.inode == inode.number && row.birthTime == inode.birth && holdsGuard(row, inode)

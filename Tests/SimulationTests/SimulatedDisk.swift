@@ -6,24 +6,27 @@ import Kafka
 /// A disk in memory: files with inodes that are used again, one directory level, and hints that may
 /// get lost.
 ///
+/// With a ``MirrorFolder`` all is done on the machine's own disk as well, and who reads sees that
+/// one: its inodes, its inotify and the order of its directories.
+///
 /// One thread at a time uses it.
 final class SimulatedDisk: Disk, @unchecked Sendable {
     /// A file, whatever names it has.
     final class Inode {
-        let number: UInt64
+        let key: FileKey
         let birth: Int64
         var content: [UInt8] = []
         var modified: Int64
         var links = 0
         var opened = 0
 
-        init(number: UInt64, birth: Int64) {
-            self.number = number
+        init(key: FileKey, birth: Int64) {
+            self.key = key
             self.birth = birth
             modified = birth
         }
 
-        var key: FileKey { FileKey(device: 1, inode: number) }
+        var number: UInt64 { key.inode }
     }
 
     /// What becomes of hints on their way.
@@ -43,10 +46,12 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     /// Nanoseconds since 1970.
     var time: Int64 = 1_795_428_000_000_000_000
     private var hints: [WeakHints] = []
+    private let mirror: MirrorFolder?
 
     private struct WeakHints { weak var value: SimulatedHints? }
 
-    init(directories: [String], seed: UInt64) {
+    init(directories: [String], seed: UInt64, mirror: MirrorFolder? = nil) {
+        self.mirror = mirror
         generator = SeededGenerator(seed: seed)
         var number: UInt64 = 2
         var table: [String: UInt64] = [:]
@@ -55,6 +60,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
             number += 1
         }
         self.directories = table
+        for directory in directories { mirror?.makeDirectory(directory) }
     }
 
     var hasHints: Bool { hints.contains { $0.value?.isWaiting == true } }
@@ -63,24 +69,27 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     func create(_ path: String) -> Inode {
         unlink(path)
-        let inode = Inode(number: takeNumber(), birth: time)
+        let inode = mirror?.create(path) ?? Inode(key: takeKey(), birth: time)
         attach(inode, to: path)
         return inode
     }
 
     func append(_ bytes: [UInt8], to inode: Inode) {
         inode.content += bytes
+        mirror?.append(bytes, to: inode)
         touch(inode)
     }
 
     func truncate(_ inode: Inode, to size: Int) {
         inode.content = Array(inode.content.prefix(size))
+        mirror?.truncate(inode, to: size)
         touch(inode)
     }
 
     func rename(_ from: String, to path: String) {
         guard let inode = names[from] else { return }
-        unlink(path)
+        mirror?.rename(from, to: path)
+        detach(path)
         names[from] = nil
         inode.links -= 1
         tell(from, .names)
@@ -89,10 +98,16 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     func link(_ path: String, to inode: Inode) {
         unlink(path)
+        mirror?.link(path, to: inode, names.first { $0.value === inode }?.key)
         attach(inode, to: path)
     }
 
     func unlink(_ path: String) {
+        if names[path] != nil { mirror?.unlink(path) }
+        detach(path)
+    }
+
+    private func detach(_ path: String) {
         guard let inode = names.removeValue(forKey: path) else { return }
         inode.links -= 1
         tell(path, .names)
@@ -103,14 +118,18 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         if inode.links == 0, inode.opened == 0 { freeNumbers.append(inode.number) }
     }
 
-    private func takeNumber() -> UInt64 {
+    private func takeKey() -> FileKey {
         // Most file systems hand out the lowest free inode again at once.
         if !freeNumbers.isEmpty, Double.random(in: 0..<1, using: &generator) < 0.7 {
-            return freeNumbers.removeLast()
+            return FileKey(device: 1, inode: freeNumbers.removeLast())
         }
         nextNumber += 1
-        return nextNumber
+        return FileKey(device: 1, inode: nextNumber)
     }
+
+    /// Lets the writers go of files that nobody writes to any more and that have no name: their
+    /// inodes are free.
+    func closeUnlinked(besides written: [Inode?]) { mirror?.closeUnlinked(besides: written) }
 
     private func attach(_ inode: Inode, to path: String) {
         names[path] = inode
@@ -120,6 +139,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     private func touch(_ inode: Inode) {
         inode.modified = time
+        mirror?.stamp(inode, time)
         if let path = names.filter({ $0.value === inode }).keys.min() { tell(path, .contents) }
     }
 
@@ -133,13 +153,14 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     func open(_ path: String) throws(TailError) -> any DiskFile {
         guard let inode = names[path] else { throw TailError(code: ENOENT, path: path) }
-        return SimulatedFile(inode, on: self)
+        return SimulatedFile(inode, on: self, try mirror?.disk.open(path))
     }
 
     func list(
         _ path: String,
         _ body: (DirectoryEntry) -> Void
     ) throws(TailError) -> FileKey {
+        if let mirror { return try mirror.disk.list(path, body) }
         guard let number = directories[path] else { throw TailError(code: ENOENT, path: path) }
         for (name, inode) in names.sorted(by: { $0.key < $1.key }) where name.folder == path {
             var text = Array(name.utf8.dropFirst(path.utf8.count + 1)) + [0]
@@ -153,6 +174,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     }
 
     func makeHints() throws(TailError) -> any DirectoryHints {
+        if let mirror { return try mirror.disk.makeHints() }
         let made = SimulatedHints(directories)
         hints = hints.filter { $0.value != nil } + [WeakHints(value: made)]
         return made
@@ -162,10 +184,12 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 private final class SimulatedFile: DiskFile, @unchecked Sendable {
     private let inode: SimulatedDisk.Inode
     private let disk: SimulatedDisk
+    private let real: (any DiskFile)?
 
-    init(_ inode: SimulatedDisk.Inode, on disk: SimulatedDisk) {
+    init(_ inode: SimulatedDisk.Inode, on disk: SimulatedDisk, _ real: (any DiskFile)?) {
         self.inode = inode
         self.disk = disk
+        self.real = real
         inode.opened += 1
     }
 
@@ -178,14 +202,15 @@ private final class SimulatedFile: DiskFile, @unchecked Sendable {
         into buffer: UnsafeMutableRawBufferPointer,
         at offset: Int64
     ) throws(TailError) -> Int {
+        if let real { return try real.read(into: buffer, at: offset) }
         let bytes = inode.content.dropFirst(Int(offset)).prefix(buffer.count)
         buffer.copyBytes(from: bytes)
         return bytes.count
     }
 
-    func status() throws(TailError) -> FileStatus { inode.status }
+    func status() throws(TailError) -> FileStatus { try real?.status() ?? inode.status }
 
-    var birthTime: Int64? { inode.birth }
+    var birthTime: Int64? { real.map(\.birthTime) ?? inode.birth }
 }
 
 private final class SimulatedDirectory: OpenDirectory {
