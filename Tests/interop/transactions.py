@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Transactions of the Kafka library, counted by consumers of others that read committed records.
 
-    Tests/interop/transactions.py
+    Tests/interop/transactions.py [--seed N]
 
 Against the embedded broker (transaction.version 2, three nodes) and noida-db (version 1), and through
 a proxy that loses answers.
 """
 
 import pathlib
+import random
 import select
 import subprocess
 import sys
@@ -24,6 +25,8 @@ EXAMPLE = (
 PAGE = kit.ROOT / "Sources" / "Kafka" / "Kafka.docc" / "Transactions.md"
 DRIVER = kit.ROOT / "Tests" / "interop" / "programs" / "TransactionDriver.swift"
 
+METADATA = 3
+FIND_COORDINATOR = 10
 INIT_PRODUCER_ID = 22
 ADD_PARTITIONS_TO_TXN = 24
 ADD_OFFSETS_TO_TXN = 25
@@ -208,6 +211,62 @@ def a_commit_that_takes_too_long(checks, program, kind, bootstrap):
     )
 
 
+def random_faults(checks, program, kind, bootstrap):
+    """Whatever happens: each call comes to an end, and is not called a success where it is none."""
+    seed = int(sys.argv[2]) if sys.argv[1:2] == ["--seed"] else random.randrange(1 << 32)
+    replay = f"Tests/interop/transactions.py --seed {seed}"
+    chance = random.Random(seed)
+    committed = []
+    kit.create_topics(bootstrap, {"random": 2})
+    with FaultProxy(bootstrap) as proxy:
+        with Producer(program, proxy.bootstrap, "random", **{"request.timeout.ms": 700}) as producer:
+            producer.do("init")
+            try:
+                for each in range(25):
+                    if random_transaction(chance, proxy, producer, each) == "commit":
+                        committed.append(each)
+            except kit.Failure as failure:
+                raise kit.Failure(f"{failure}: {replay}")
+    checks.that(
+        f"{kind}: with faults by chance each transaction is there once or not at all",
+        numbers(bootstrap, "random") == expected(committed),
+        replay,
+    )
+
+
+def random_transaction(chance, proxy, producer, each):
+    """One transaction in which something goes wrong; how it ended."""
+    first = each * 60
+    producer.do("begin", f"send random 0 {first} 30", f"send random 1 {first + 30} 30")
+    fault = chance.choice(["none", "lose", "lose", "cut", "cut later", "hold", "refuse"])
+    if fault == "lose":
+        apis = [PRODUCE, METADATA, FIND_COORDINATOR, INIT_PRODUCER_ID, ADD_PARTITIONS_TO_TXN, END_TXN]
+        for api in chance.sample(apis, 2):
+            proxy.lose_answers(api, chance.randint(1, 2))
+    if fault == "cut":
+        proxy.cut()
+    if chance.random() < 0.3:
+        producer.do("flush")
+    end = chance.choice(["commit", "commit", "abort"])
+    if fault == "hold":
+        proxy.hold()
+    is_hasty = end == "commit" and chance.random() < 0.3
+    producer.begin_to(f"commit {chance.choice([1, 20])}" if is_hasty else end)
+    if fault == "cut later":
+        proxy.cut()
+    if fault == "refuse":
+        proxy.refuse(0.2)
+    answer = producer.answer() if is_hasty else None
+    proxy.release()
+    if answer is None:
+        answer = producer.answer()
+    elif "call again" in answer:
+        answer = producer.ask("commit")
+    if answer != "OK":
+        raise kit.Failure(f"transaction {each}, {fault}: {end} came to {answer!r}")
+    return end
+
+
 def offsets_in_transactions(checks, program):
     """noida-db: the embedded broker takes no offsets in transactions."""
     from confluent_kafka import Consumer, TopicPartition
@@ -308,7 +367,10 @@ def main():
         with checks.group("the example"):
             example(checks, folder)
         program = swift_program.build(DRIVER, folder)
-        parts = [commits_and_aborts, fencing, lost_answers, cuts, a_commit_that_takes_too_long]
+        parts = [
+            *(commits_and_aborts, fencing, lost_answers, cuts, a_commit_that_takes_too_long),
+            random_faults,
+        ]
         for kind in ["forktail", "noida"]:
             with kit.broker(kind, partitions=2) as bootstrap:
                 for part in parts:
