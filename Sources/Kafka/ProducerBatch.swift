@@ -40,6 +40,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
     // What the producer notes while it has the batch.
     var listener: (any DeliveryListener)?
     var attempts = 0
+    /// Attempts after which the broker said that the bytes were damaged.
+    var corruptAttempts = 0
     var ordinal: Int64?
     private(set) var identity: ProducerIdentity?
     private(set) var sequence: Int32?

@@ -113,9 +113,12 @@ extension ProducerStateMachine {
             self.backOff(index, now: now)
             if disposition.refreshesMetadata { self.findLeader(of: index, answer.currentLeader) }
             self.retry(batch, of: index, mayBePersisted: disposition.mayBeAppended)
-        case .retryFewTimes where batch.attempts > ProduceErrorDisposition.corruptAttemptLimit:
-            self.fail(batch, of: index, refusal)
         case .retryFewTimes:
+            // Attempts that ended otherwise say nothing of the bytes.
+            batch.corruptAttempts += 1
+            guard batch.corruptAttempts <= ProduceErrorDisposition.corruptAttemptLimit else {
+                return self.fail(batch, of: index, refusal)
+            }
             self.backOff(index, now: now)
             self.retry(batch, of: index, mayBePersisted: false)
         case .renegotiate:
