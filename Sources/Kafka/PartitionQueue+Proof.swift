@@ -94,16 +94,25 @@ extension PartitionQueue {
         }
     }
 
+    /// How long a leader remembers a producer id at least: Kafka's default is a day.
+    private static let memory = Duration.seconds(3600)
+
     /// Takes what the leader remembers of this producer id; returns whether it has lost records.
-    mutating func proven(by remembered: Remembered?) -> Bool {
+    mutating func proven(by remembered: Remembered?, now: ContinuousClock.Instant) -> Bool {
         self.proof = .unneeded
         self.unansweredProofs = 0
         guard let identity, let head = self.queue.first, let first = head.ordinal,
             let sequence = head.sequence
         else { return false }
-        // State is kept for a day and more: without it nothing tells what is in the log.
         guard let remembered else {
-            self.renewal = .nextEpoch(absenceProven: false)
+            guard sequence == 0, now - head.createdAt < Self.memory else {
+                // It was known, and is forgotten: nothing tells what is in the log.
+                self.renewal = .nextEpoch(absenceProven: false)
+                return false
+            }
+            // Nothing has come of this identity yet. It keeps its numbers, for an attempt that is
+            // still on its way may come before the next one.
+            self.isAbsent()
             return false
         }
         guard remembered.epoch <= Int32(identity.epoch) else {
@@ -111,6 +120,10 @@ extension PartitionQueue {
             return false
         }
         let isOlder = remembered.epoch < Int32(identity.epoch)
+        if isOlder, sequence == 0 {
+            self.isAbsent()
+            return false
+        }
         let distance = RecordSequence.distance(from: sequence, to: remembered.lastSequence)
         let last = first + Int64(distance)
         guard !isOlder, last >= first - 1 else {
@@ -130,8 +143,13 @@ extension PartitionQueue {
             batch.isProvenAppended = true
             self.held.append(self.queue.removeFirst())
         }
-        for batch in self.queue where batch.sequence != nil { batch.mayBePersisted = false }
+        self.isAbsent()
         if !self.held.isEmpty { self.proof = .given }
+    }
+
+    /// No attempt to send the batches in the queue got them into the log.
+    private func isAbsent() {
+        for batch in self.queue where batch.sequence != nil { batch.mayBePersisted = false }
     }
 
     /// Goes on where only waiting for what was in flight held it up.

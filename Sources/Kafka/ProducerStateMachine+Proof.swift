@@ -88,7 +88,7 @@ extension ProducerStateMachine {
             let remembered = found.map {
                 PartitionQueue.Remembered(epoch: $0.epoch, lastSequence: $0.lastSequence)
             }
-            if self.partitions[index].proven(by: remembered) {
+            if self.partitions[index].proven(by: remembered, now: now) {
                 self.statistics.lastError = "\(id): the broker lost records it had acknowledged"
             }
         case .retry where disposition.refreshesMetadata:

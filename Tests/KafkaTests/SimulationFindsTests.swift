@@ -39,4 +39,41 @@ import Testing
         let error = KafkaProducerError.refused(.corruptMessage, message: nil)
         #expect(talk.next() == .deliver([Delivery(batch: batch, result: .failed(error))]))
     }
+
+    @Test func `a first batch that the leader knows nothing of keeps its numbers`() throws {
+        var talk = try Conversation.started()
+        let batch = try makeBatch(["a", "b"])
+        talk.machine.submit([batch], now: talk.now)
+        try talk.connect()
+        _ = try talk.expectRequest(.produce([batch]))
+        talk.machine.connectionClosed(1, reason: "reset", now: talk.now)
+        talk.now += .seconds(2)
+        talk.answer(.messageTooLarge, to: try talk.nextProduce(of: batch))
+        try talk.remember(lastSequence: nil)
+        let third = try talk.nextProduce(of: batch)
+        #expect(batch.identity == ProducerIdentity(id: 4711, epoch: 0))
+        #expect(batch.sequence == 0)
+        talk.answer(.messageTooLarge, to: third)
+        #expect(talk.machine.statistics.batchesSplit == 1)
+        #expect(talk.machine.statistics.possibleDuplicates == 0)
+    }
+
+    @Test func `the first batch of an epoch that the leader has not seen keeps its numbers`() throws
+    {
+        var (talk, batches, requests) = try Conversation.threeInFlight()
+        // A batch that is refused and has others behind it: these begin the next epoch.
+        talk.answer(.invalidRecord, refused: [0: nil], to: requests[0])
+        for request in requests[1...] { talk.answer(.outOfOrderSequenceNumber, to: request) }
+        talk.now += .seconds(2)
+        _ = try talk.nextProduce(of: batches[1])
+        #expect(batches[1].identity == ProducerIdentity(id: 4711, epoch: 1))
+        talk.machine.connectionClosed(1, reason: "reset", now: talk.now)
+        talk.now += .seconds(2)
+        talk.answer(.messageTooLarge, to: try talk.nextProduce(of: batches[1]))
+        try talk.remember(lastSequence: 0, epoch: 0)
+        talk.answer(to: try talk.nextProduce(of: batches[1]))
+        #expect(batches[1].identity == ProducerIdentity(id: 4711, epoch: 1))
+        #expect(talk.machine.statistics.lastError == nil)
+        #expect(talk.machine.statistics.possibleDuplicates == 0)
+    }
 }
