@@ -98,6 +98,7 @@ let package = Package(
                 metricsTestKit,
             ]
         ),
+        tests("ProducerSimulationTests", ["Kafka", "KafkaDevBroker", "KafkaProtocol"]),
         tests("CheckpointingTests", ["Checkpointing"]),
         tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),

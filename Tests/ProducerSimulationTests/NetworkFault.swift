@@ -1,0 +1,22 @@
+/// What goes wrong between the producer and the log.
+enum NetworkFault: String, CaseIterable {
+    case answerLost = "answers lost"
+    case answerSwallowed = "answers never sent"
+    case requestLost = "requests lost"
+    case connectionReset = "connections reset"
+    case cutInFrame = "connections cut in a frame"
+    case connectionHeld = "connections delayed"
+    case zombie = "requests that come after their connection's end"
+    case requestDoubled = "requests doubled on another connection"
+    case requestDamaged = "requests damaged"
+    case nodeHung = "nodes hung"
+    case answersHeld = "answers held by the broker"
+    case leaderMoved = "leaders moved"
+    case nodeStopped = "nodes stopped"
+    case clusterKilled = "clusters killed"
+    case clusterRestarted = "clusters restarted"
+    case refused = "batches refused"
+    case failedAfterAppend = "batches appended and answered with an error"
+    case throttled = "answers that throttle"
+    case staleMetadata = "stale metadata"
+}
