@@ -33,9 +33,18 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._open = set()
         self._to_lose = Counter()
+        self._to_swallow = Counter()
+        self._to_hang = Counter()
+        self._to_double = Counter()
+        self._to_delay_past_end = deque()
+        self._to_fail = deque()
+        self._bytes_to_cut = None
+        self._delay = 0
+        self._late = 0
         self._is_refusing = False
         self.requests = Counter()
         self.lost = Counter()
+        self.doubled = Counter()
         self.cuts = 0
 
     def __enter__(self):
@@ -48,11 +57,44 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
+    @property
+    def is_busy(self):
+        """Whether a request is still on its way whose connection has ended."""
+        return self._late > 0
+
     # MARK: Faults
 
     def lose_answers(self, api, count):
         """The next answers of this kind are not passed on: the connection is cut instead."""
         self._loop.call_soon_threadsafe(self._to_lose.update, {api: count})
+
+    def swallow_answers(self, api, count):
+        """The next answers of this kind are left out; those behind them are passed on."""
+        self._loop.call_soon_threadsafe(self._to_swallow.update, {api: count})
+
+    def hang(self, api, count=1):
+        """From the next answer of this kind on, its connection is silent and stays open."""
+        self._loop.call_soon_threadsafe(self._to_hang.update, {api: count})
+
+    def double_requests(self, api, count):
+        """The next requests of this kind reach the broker twice."""
+        self._loop.call_soon_threadsafe(self._to_double.update, {api: count})
+
+    def fail_answers(self, code, count):
+        """The next answers to Produce carry this error instead of what became of the batch."""
+        self._loop.call_soon_threadsafe(self._to_fail.extend, [code] * count)
+
+    def pass_late(self, seconds):
+        """The next request with records comes to the broker after its connection's end."""
+        self._loop.call_soon_threadsafe(self._to_delay_past_end.append, seconds)
+
+    def cut_after(self, count):
+        """Resets the connection that has carried so many bytes of requests, within a frame."""
+        self._bytes_to_cut = count
+
+    def delay(self, seconds):
+        """Each answer takes so much longer."""
+        self._delay = seconds
 
     def cut(self):
         """Closes every connection, in the middle of what it carries."""
@@ -149,21 +191,63 @@ class FaultProxy:
                     continue
                 if api != API_VERSIONS and not login.is_logged_in:
                     return
-            asked.append((api, version))
+            if self._bytes_to_cut is not None:
+                self._bytes_to_cut -= len(frame)
+                if self._bytes_to_cut < 0:
+                    writer.write(frame[: self._bytes_to_cut])
+                    await writer.drain()
+                    self._bytes_to_cut = None
+                    self.cuts += 1
+                    return
+            if api == PRODUCE and self._to_delay_past_end:
+                await self._pass_late(frame, client, writer)
+                return
+            asked.append((api, version, False))
             writer.write(frame)
+            if self._to_double[api] > 0:
+                self._to_double[api] -= 1
+                self.doubled[api] += 1
+                asked.append((api, version, True))
+                writer.write(frame)
             await writer.drain()
+
+    async def _pass_late(self, frame, client, writer):
+        self.cuts += 1
+        self._late += 1
+        client.transport.abort()
+        await asyncio.sleep(self._to_delay_past_end.popleft())
+        writer.write(frame)
+        await writer.drain()
+        # The broker reads it before its connection ends.
+        await asyncio.sleep(0.2)
+        self._late -= 1
 
     async def _pass_answers(self, reader, writer, asked):
         while True:
             frame = await self._frame(reader)
             # A broker answers one connection's requests in their order.
-            api, version = asked.popleft()
+            api, version, is_copy = asked.popleft()
+            if is_copy:
+                continue
+            if self._delay:
+                await asyncio.sleep(self._delay)
+            if self._to_swallow[api] > 0:
+                self._to_swallow[api] -= 1
+                self.lost[api] += 1
+                continue
+            if self._to_hang[api] > 0:
+                self._to_hang[api] -= 1
+                self.lost[api] += 1
+                await asyncio.Event().wait()
             if self._to_lose[api] > 0:
                 self._to_lose[api] -= 1
                 self.lost[api] += 1
                 return
             if api == METADATA:
                 frame = with_port(frame, version, self.port)
+            if api == PRODUCE and self._to_fail:
+                frame = with_error(frame, version, self._to_fail.popleft())
+                self.lost[api] += 1
             writer.write(frame)
             await writer.drain()
 
@@ -191,6 +275,20 @@ def with_port(frame, version, port):
         if is_flexible:
             at += 1  # No broker here puts tagged fields into it.
     return bytes(answer)
+
+
+def with_error(frame, version, code):
+    """An answer to Produce in which each partition has this error."""
+    answer = bytearray(frame)
+    is_flexible = version >= 9
+    topics, at = _length(answer, 8 + is_flexible, is_flexible, 4)
+    for _ in range(topics):
+        size, at = _length(answer, at, is_flexible, 2)
+        partitions, at = _length(answer, at + size, is_flexible, 4)
+        if partitions != 1:
+            raise ValueError("only answers about one partition are changed")
+        struct.pack_into(">hq", answer, at + 4, code, -1)
+        return bytes(answer)
 
 
 def _length(data, at, is_flexible, width):
