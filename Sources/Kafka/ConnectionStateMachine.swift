@@ -40,6 +40,7 @@ package struct ConnectionStateMachine {
     }
 
     let configuration: KafkaProducerConfiguration
+    private let setupTimeout: Duration
     var state = State.connecting
     var authentication = Authentication()
     var generator: SeededGenerator
@@ -51,16 +52,24 @@ package struct ConnectionStateMachine {
     private var setupDeadline: ContinuousClock.Instant?
     private var hasAnswered = false
 
-    /// - Parameter seed: Spreads in time what many connections would do at once.
-    package init(configuration: KafkaProducerConfiguration, seed: UInt64 = 0) {
+    /// - Parameters:
+    ///   - configuration: What to say, and how long to wait for answers.
+    ///   - setupTimeout: How long it may take to agree on TLS; nil for the configuration's.
+    ///   - seed: Spreads in time what many connections would do at once.
+    package init(
+        configuration: KafkaProducerConfiguration,
+        setupTimeout: Duration? = nil,
+        seed: UInt64 = 0
+    ) {
         self.configuration = configuration
+        self.setupTimeout = setupTimeout ?? configuration.connectionSetupTimeout
         self.generator = SeededGenerator(seed: seed)
     }
 
     /// Tells that the broker accepted the connection, which is to be encrypted now.
     package mutating func connected(now: ContinuousClock.Instant) {
         guard case .connecting = self.state else { return }
-        self.setupDeadline = now + self.configuration.connectionSetupTimeout
+        self.setupDeadline = now + self.setupTimeout
     }
 
     /// Tells that the connection can be used.
@@ -135,7 +144,7 @@ package struct ConnectionStateMachine {
         if let deadline = self.pending.first?.deadline, deadline <= now {
             self.close("no answer within \(self.configuration.requestTimeout)")
         } else if let deadline = self.setupDeadline, deadline <= now {
-            self.close("no TLS within \(self.configuration.connectionSetupTimeout)")
+            self.close("no TLS within \(self.setupTimeout)")
         } else if let deadline = self.authentication.deadline, deadline <= now {
             self.authenticationIsDue(now: now)
         }

@@ -70,6 +70,13 @@ extension KafkaProducerConfiguration {
         ProducerProperty(name: "metadata.max.age.ms") {
             $0.setDuration(\.metadataMaxAge, $1, from: 100)
         },
+        ProducerProperty(name: "metadata.max.idle.ms") {
+            $0.setDuration(\.metadataMaxIdle, $1, from: 5000)
+        },
+        ProducerProperty(name: "metadata.recovery.strategy") { $0.setRecoveryStrategy($1) },
+        ProducerProperty(name: "metadata.recovery.rebootstrap.trigger.ms") {
+            $0.setDuration(\.rebootstrapTrigger, $1)
+        },
         ProducerProperty(name: "allow.auto.create.topics") {
             $0.setFlag(\.allowsAutoCreateTopics, $1)
         },
@@ -83,6 +90,12 @@ extension KafkaProducerConfiguration {
         },
         ProducerProperty(name: "socket.connection.setup.timeout.ms") {
             $0.setDuration(\.connectionSetupTimeout, $1, from: 1)
+        },
+        ProducerProperty(name: "socket.connection.setup.timeout.max.ms") {
+            $0.setDuration(\.connectionSetupTimeoutMax, $1, from: 1)
+        },
+        ProducerProperty(name: "connections.max.idle.ms") {
+            $0.setDuration(\.connectionsMaxIdle, $1, from: 1)
         },
         ProducerProperty(name: "send.buffer.bytes") {
             $0.setNumber(\.sendBufferSize, $1, in: -1...1_073_741_824)
@@ -161,6 +174,14 @@ extension KafkaProducerConfiguration {
             return CompressionType.allCases.map(\.rawValue).joined(separator: ", ")
         }
         self.compressionType = type
+        return nil
+    }
+
+    private mutating func setRecoveryStrategy(_ text: String) -> String? {
+        guard let strategy = MetadataRecoveryStrategy(rawValue: text) else {
+            return "rebootstrap or none"
+        }
+        self.metadataRecoveryStrategy = strategy
         return nil
     }
 

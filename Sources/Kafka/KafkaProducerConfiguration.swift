@@ -21,10 +21,18 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
         case none, gzip, snappy, lz4, zstd
     }
 
+    /// What to do when no broker that is known answers (KIP-899).
+    public enum MetadataRecoveryStrategy: String, Sendable, CaseIterable {
+        /// Ask `bootstrap.servers` again.
+        case rebootstrap
+        /// Go on with the brokers that are known.
+        case none
+    }
+
     /// `bootstrap.servers`: where the cluster is first asked, as `host:port`.
     public var bootstrapServers: [String]
     /// `client.id`: the name in the broker's logs and quotas.
-    public var clientID = "forktail"
+    public var clientID = Self.defaultClientID
     /// `acks`.
     public var acknowledgements = Acknowledgements.all
     /// `enable.idempotence`: the broker drops what it was sent twice.
@@ -61,6 +69,13 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
     public var isAdaptivePartitioningEnabled = true
     /// `metadata.max.age.ms`.
     public var metadataMaxAge = Duration.seconds(300)
+    /// `metadata.max.idle.ms`: a topic without a record for so long is not asked about any more.
+    public var metadataMaxIdle = Duration.seconds(300)
+    /// `metadata.recovery.strategy`.
+    public var metadataRecoveryStrategy = MetadataRecoveryStrategy.rebootstrap
+    /// `metadata.recovery.rebootstrap.trigger.ms`: how long the cluster is asked without an answer
+    /// before `bootstrap.servers` are (KIP-1102).
+    public var rebootstrapTrigger = Duration.seconds(300)
     /// `allow.auto.create.topics`.
     public var allowsAutoCreateTopics = true
     /// `reconnect.backoff.ms`.
@@ -69,6 +84,10 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
     public var reconnectBackoffMax = Duration.milliseconds(1000)
     /// `socket.connection.setup.timeout.ms`.
     public var connectionSetupTimeout = Duration.seconds(10)
+    /// `socket.connection.setup.timeout.max.ms`: the same after failures, each of which doubles it.
+    public var connectionSetupTimeoutMax = Duration.seconds(30)
+    /// `connections.max.idle.ms`: a connection that had nothing to do for so long is closed.
+    public var connectionsMaxIdle = Duration.seconds(540)
     /// `send.buffer.bytes`: -1 leaves it to the system.
     public var sendBufferSize = -1
     /// `receive.buffer.bytes`: -1 leaves it to the system.
@@ -155,6 +174,12 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
         }
         if self.reconnectBackoff > self.reconnectBackoffMax {
             throw .configuration("reconnect.backoff.ms is greater than reconnect.backoff.max.ms")
+        }
+        if self.connectionSetupTimeout > self.connectionSetupTimeoutMax {
+            throw .configuration(
+                "socket.connection.setup.timeout.ms is greater than"
+                    + " socket.connection.setup.timeout.max.ms"
+            )
         }
     }
 }

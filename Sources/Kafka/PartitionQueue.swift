@@ -38,6 +38,9 @@ struct PartitionQueue {
         self.backoff = backoff
     }
 
+    /// Whether every batch that was submitted has been delivered or failed.
+    var isEmpty: Bool { self.queue.isEmpty && self.inFlight.isEmpty && self.held.isEmpty }
+
     /// How many batches may be in flight now.
     func inFlightLimit(isIdempotent: Bool, limit: Int) -> Int {
         guard isIdempotent else { return limit }

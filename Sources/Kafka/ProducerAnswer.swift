@@ -157,10 +157,17 @@ package struct ProduceAnswer: Sendable, Equatable {
 
     package var partitions: [Partition]
     package var throttle: Duration
+    /// Where the leaders are that the answer names (KIP-951).
+    package var endpoints: [ClusterMetadata.Broker]
 
-    package init(partitions: [Partition], throttle: Duration = .zero) {
+    package init(
+        partitions: [Partition],
+        throttle: Duration = .zero,
+        endpoints: [ClusterMetadata.Broker] = []
+    ) {
         self.partitions = partitions
         self.throttle = throttle
+        self.endpoints = endpoints
     }
 }
 

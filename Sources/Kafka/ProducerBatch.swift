@@ -38,6 +38,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
     package private(set) var sealed: SealedRecordBatch?
 
     // What the producer notes while it has the batch.
+    /// The topic it was last sent to, which another of the same name is not.
+    var topicID = TopicID.zero
     var listener: (any DeliveryListener)?
     var attempts = 0
     /// Attempts after which the broker said that the bytes were damaged.

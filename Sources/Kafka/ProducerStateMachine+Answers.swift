@@ -14,6 +14,7 @@ extension ProducerStateMachine {
         self.metrics.now = now
         guard let pending = self.requests.removeValue(forKey: id) else { return }
         self.brokers[pending.broker]?.backoff.reset()
+        self.brokers[pending.broker]?.usedAt = now
         switch (answer, pending.request) {
         case (.metadata(let cluster), .metadata(let topics)):
             self.received(cluster, for: topics, now: now)
@@ -43,6 +44,7 @@ extension ProducerStateMachine {
             self.brokers[broker]?.mutedUntil = now + answer.throttle
             self.statistics.totalThrottle += answer.throttle
         }
+        for endpoint in answer.endpoints { self.learn(endpoint) }
         var answers: [TopicPartition: ProduceAnswer.Partition] = [:]
         for partition in answer.partitions {
             let id = TopicPartition(topic: partition.topic, partition: partition.partition)

@@ -18,6 +18,8 @@ extension ProducerStateMachine {
         var refusalBackoff = Backoff(base: .seconds(1), limit: .seconds(60))
         /// The broker asked to be left alone until then.
         var mutedUntil: ContinuousClock.Instant?
+        /// When something was last sent on the connection, or came.
+        var usedAt: ContinuousClock.Instant?
         /// Requests with records that are not answered.
         var requestsInFlight = 0
         /// Partitions that it leads and that have something to send; the next to be served first.
@@ -35,6 +37,13 @@ extension ProducerStateMachine {
         )
     }
 
+    /// How long the next connection to a broker may take to be made: twice as long after each failure.
+    package func connectionSetupTimeout(of id: BrokerID) -> Duration {
+        let doublings = min(self.brokers[id]?.backoff.failures ?? 0, 16)
+        let limit = self.configuration.connectionSetupTimeoutMax
+        return min(self.configuration.connectionSetupTimeout * (1 << doublings), limit)
+    }
+
     /// Tells that a connection is there and its versions are agreed on.
     package mutating func connected(
         _ id: BrokerID,
@@ -43,6 +52,7 @@ extension ProducerStateMachine {
     ) {
         guard self.brokers[id]?.link == .connecting else { return }
         self.brokers[id]?.link = .ready
+        self.brokers[id]?.usedAt = now
         self.brokers[id]?.refusalBackoff.reset()
         self.statistics.isRefused = false
         self.statistics.connectedBrokers += 1
@@ -124,7 +134,7 @@ extension ProducerStateMachine {
         }
         guard self.needsControlConnection else { return nil }
         // Each in its turn, the brokers that are known before those to bootstrap from.
-        let order = self.brokers.keys.sorted(by: >)
+        let order = self.controlBrokers
         let tried = order.firstIndex { $0 == self.metadata.lastTried }.map { $0 + 1 } ?? 0
         for id in order[tried...] + order[..<tried] {
             guard let action = self.connect(id, now: now) else { continue }
@@ -140,6 +150,17 @@ extension ProducerStateMachine {
         self.brokers[id]?.link = .connecting
         self.brokers[id]?.notBefore = nil
         return .connect(id, broker.address)
+    }
+
+    /// Who can be asked about the cluster, the best first.
+    ///
+    /// The servers to bootstrap from are among them only while no broker is known, or where the
+    /// client may begin anew (KIP-899).
+    private var controlBrokers: [BrokerID] {
+        let all = self.brokers.keys.sorted(by: >)
+        guard self.configuration.metadataRecoveryStrategy == .none else { return all }
+        let known = all.filter { $0 >= 0 }
+        return known.isEmpty ? all : known
     }
 
     private var needsControlConnection: Bool {
@@ -164,6 +185,7 @@ extension ProducerStateMachine {
         now: ContinuousClock.Instant
     ) -> Action {
         self.lastRequestID += 1
+        self.brokers[broker]?.usedAt = now
         self.requests[self.lastRequestID] = PendingRequest(
             broker: broker,
             request: request,
@@ -178,25 +200,29 @@ extension ProducerStateMachine {
         var left = Set(self.brokers.keys.filter { $0 >= 0 })
         for broker in brokers where broker.id >= 0 {
             left.remove(broker.id)
-            self.metadata.departing.remove(broker.id)
-            guard let known = self.brokers[broker.id] else {
-                self.brokers[broker.id] = self.makeBroker(broker.address)
-                continue
-            }
-            guard known.address != broker.address else { continue }
-            self.brokers[broker.id]?.address = broker.address
-            self.brokers[broker.id]?.notBefore = nil
-            self.disconnect(broker.id, reason: "the broker moved to \(broker.address)")
+            self.learn(broker)
         }
-        for id in left { self.remove(id) }
-        for index in self.partitions.indices { self.list(index) }
+        for id in left.sorted() { self.remove(id, reason: "the broker left the cluster") }
         self.leaveBootstrapServers()
     }
 
-    private mutating func remove(_ id: BrokerID) {
+    /// Takes over where a broker is.
+    mutating func learn(_ broker: ClusterMetadata.Broker) {
+        self.metadata.departing.remove(broker.id)
+        guard let known = self.brokers[broker.id] else {
+            self.brokers[broker.id] = self.makeBroker(broker.address)
+            return
+        }
+        guard known.address != broker.address else { return }
+        self.brokers[broker.id]?.address = broker.address
+        self.brokers[broker.id]?.notBefore = nil
+        self.disconnect(broker.id, reason: "the broker moved to \(broker.address)")
+    }
+
+    mutating func remove(_ id: BrokerID, reason: String) {
         guard self.brokers[id]?.link != .idle else { return self.forget(id) }
         self.metadata.departing.insert(id)
-        self.disconnect(id, reason: "the broker left the cluster")
+        self.disconnect(id, reason: reason)
     }
 
     private mutating func forget(_ id: BrokerID) {

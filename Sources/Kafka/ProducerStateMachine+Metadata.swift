@@ -7,6 +7,7 @@ extension ProducerStateMachine {
         struct Topic {
             var published: TopicMetadata?
             var id = TopicID.zero
+            var usedAt: ContinuousClock.Instant?
         }
 
         var topics: [String: Topic] = [:]
@@ -20,6 +21,8 @@ extension ProducerStateMachine {
         /// When all topics are to be asked for again.
         var expiry: ContinuousClock.Instant?
         var lastTried: BrokerID?
+        /// Since when the cluster is asked without an answer.
+        var unansweredSince: ContinuousClock.Instant?
         /// Brokers that left the cluster and whose connections are being closed.
         var departing: Set<BrokerID> = []
 
@@ -37,9 +40,10 @@ extension ProducerStateMachine {
                 self.actions.append(.publish(published))
             } else {
                 if self.metadata.topics[name] == nil { self.metadata.notBefore = nil }
-                self.metadata.topics[name, default: MetadataState.Topic()].published = nil
-                self.metadata.wanted.insert(name)
+                self.refresh(name, now: now)
+                self.metadata.topics[name]?.published = nil
             }
+            self.metadata.topics[name]?.usedAt = now
         }
     }
 
@@ -52,9 +56,11 @@ extension ProducerStateMachine {
         if let expiry = self.metadata.expiry, expiry <= now {
             self.metadata.expiry = nil
             self.metadata.needsBrokers = true
+            self.forgetIdleTopics(now: now)
             self.metadata.wanted.formUnion(self.metadata.topics.keys)
         }
         guard self.metadata.isWanted, !self.metadata.isAsking else { return nil }
+        self.metadata.unansweredSince = self.metadata.unansweredSince ?? now
         guard self.metadata.notBefore.map({ $0 <= now }) ?? true else { return nil }
         guard let broker = self.controlBroker(now: now) else { return nil }
         let topics = self.metadata.wanted.sorted()
@@ -78,14 +84,19 @@ extension ProducerStateMachine {
     ) {
         guard cluster.error == .none else {
             self.statistics.lastError = "metadata: \(cluster.error)"
-            return self.metadataFailed(topics, now: now)
+            self.metadataFailed(topics, now: now)
+            if cluster.error == .rebootstrapRequired { self.rebootstrap(now: now) }
+            return
         }
         self.metadata.isAsking = false
+        self.metadata.unansweredSince = nil
         self.metrics.metadataUpdatedAt = now
         self.update(brokers: cluster.brokers)
         for topic in cluster.topics where self.metadata.topics[topic.name] != nil {
             self.update(topic)
         }
+        // Those whose leader came or went; what has none is asked for again.
+        for index in self.partitions.indices { self.list(index) }
         // What was not answered is asked for again.
         let answered = Set(cluster.topics.map(\.name))
         self.metadata.wanted.formUnion(topics.filter { !answered.contains($0) })
@@ -112,6 +123,7 @@ extension ProducerStateMachine {
         var known = TopicMetadata(name: topic.name, partitions: partitions)
         for number in partitions.indices {
             let id = TopicPartition(topic: topic.name, partition: Int32(number))
+            if !isSame { self.becameAnotherTopic(id) }
             let current = self.takeLeader(partitions[number], of: id, ignoringEpoch: !isSame)
             known.partitions[number] = current
             if current.leaderID < 0 { self.metadata.wanted.insert(topic.name) }
@@ -193,11 +205,29 @@ extension ProducerStateMachine {
         }
     }
 
-    mutating func refresh(_ topic: String) {
+    /// Another topic of the same name knows nothing of what was sent to the former one: it takes any
+    /// sequence at first, so that two batches in flight could overtake each other.
+    private mutating func becameAnotherTopic(_ id: TopicPartition) {
+        guard let index = self.partitionIndexes[id] else { return }
+        self.partitions[index].isLeaderProven = false
+    }
+
+    mutating func refresh(_ topic: String, now: ContinuousClock.Instant? = nil) {
         if self.metadata.topics[topic] == nil {
-            self.metadata.topics[topic] = MetadataState.Topic()
+            self.metadata.topics[topic] = MetadataState.Topic(usedAt: now)
         }
         self.metadata.wanted.insert(topic)
+    }
+
+    /// Leaves topics out of what is asked for that had no record for `metadata.max.idle.ms`.
+    private mutating func forgetIdleTopics(now: ContinuousClock.Instant) {
+        let busy = Set(self.partitions.filter { !$0.isEmpty }.map(\.id.topic))
+        let limit = now - self.configuration.metadataMaxIdle
+        for (name, topic) in self.metadata.topics where !busy.contains(name) {
+            guard topic.usedAt.map({ $0 <= limit }) ?? true else { continue }
+            self.metadata.topics[name] = nil
+            self.metadata.wanted.remove(name)
+        }
     }
 
     mutating func refreshTopics(ledBy broker: BrokerID) {

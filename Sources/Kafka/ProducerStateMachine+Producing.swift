@@ -15,6 +15,12 @@ extension ProducerStateMachine {
         }
     }
 
+    /// Notes that a topic is in use, so that its metadata is kept.
+    mutating func noteUse(of topic: String, now: ContinuousClock.Instant) {
+        guard self.metadata.topics[topic] != nil else { return self.refresh(topic, now: now) }
+        self.metadata.topics[topic]?.usedAt = now
+    }
+
     /// The place of a partition's queue, made on first use.
     mutating func partitionIndex(topic: String, partition: Int32) -> Int {
         let id = TopicPartition(topic: topic, partition: partition)
@@ -148,6 +154,7 @@ extension ProducerStateMachine {
         let batch = self.partitions[index].queue.removeFirst()
         self.partitions[index].notBefore = nil
         batch.attempts += 1
+        batch.topicID = self.metadata.topics[batch.topic]?.id ?? .zero
         if batch.isRetry { self.statistics.batchesRetried += 1 }
         if batch.ordinal == nil {
             let isIdempotent = self.configuration.isIdempotenceEnabled

@@ -89,6 +89,7 @@ package struct ProducerStateMachine {
             switch self.phase {
             case .running:
                 guard self.admit(batch) else { continue }
+                self.noteUse(of: batch.topic, now: now)
                 let index = self.partitionIndex(topic: batch.topic, partition: batch.partition)
                 self.partitions[index].queue.append(batch)
                 self.list(index)
@@ -119,7 +120,10 @@ package struct ProducerStateMachine {
         if self.phase == .finished { return nil }
         if let action = self.finishIfDrained() { return action }
         self.settleDoubts()
-        return self.nextMetadataRequest(now: now)
+        self.rebootstrapIfOverdue(now: now)
+        self.closeIdleConnections(now: now)
+        return self.actions.popFirst()
+            ?? self.nextMetadataRequest(now: now)
             ?? self.nextProducerIDRequest(now: now)
             ?? self.nextTransactionRequest(now: now)
             ?? self.nextProofRequest(now: now)
@@ -137,11 +141,15 @@ package struct ProducerStateMachine {
             earliest = min(earliest ?? instant, instant)
         }
         consider(self.metadataDeadline)
+        consider(self.rebootstrapDeadline)
         consider(self.producerID.notBefore)
         consider(self.transactions?.notBefore)
         for broker in self.brokers.values {
             consider(broker.mutedUntil)
             if case .idle = broker.link { consider(broker.notBefore) }
+            if case .ready = broker.link {
+                consider(broker.usedAt.map { $0 + self.configuration.connectionsMaxIdle })
+            }
         }
         for partition in self.partitions {
             consider(partition.notBefore)
@@ -152,9 +160,7 @@ package struct ProducerStateMachine {
 
     /// Whether every batch that was submitted has been delivered or failed.
     package var isDrained: Bool {
-        self.partitions.allSatisfy {
-            $0.queue.isEmpty && $0.inFlight.isEmpty && $0.held.isEmpty
-        }
+        self.partitions.allSatisfy(\.isEmpty)
     }
 
     private mutating func finishIfDrained() -> Action? {

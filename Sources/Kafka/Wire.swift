@@ -25,8 +25,8 @@ enum Wire {
     }
 
     static let newestApiVersions: Int16 = 3  // 4 and later tell only what a producer does not use
-    // 13 names topics by ids only; until the producer tracks these, names are what it goes by.
-    private static let newestProduce: Int16 = 12
+    private static let newestProduce: Int16 = 13
+    private static let newestNamingProduce: Int16 = 12  // 13 knows topics by their ids only
     private static let oldestMetadata: Int16 = 4  // can leave the creation of topics out
     private static let oldestZstdProduce: Int16 = 7
 
@@ -165,7 +165,7 @@ enum Wire {
                 timeoutMilliseconds: milliseconds(configuration.requestTimeout),
                 topicData: topicData(batches)
             ).frame(
-                version: versions.produce(batches),
+                version: produceVersion(of: batches, versions),
                 correlationID: correlationID,
                 clientID: clientID
             )
@@ -200,7 +200,11 @@ enum Wire {
             } else {
                 places[batch.topic] = topics.count
                 topics.append(
-                    ProduceRequest.TopicData(name: batch.topic, partitionData: [partition])
+                    ProduceRequest.TopicData(
+                        name: batch.topic,
+                        topicID: batch.topicID,
+                        partitionData: [partition]
+                    )
                 )
             }
         }
@@ -231,10 +235,9 @@ enum Wire {
             let identity = ProducerIdentity(id: answer.producerID, epoch: answer.producerEpoch)
             return .producerID(ProducerIDAnswer(error: answer.errorCode, identity: identity))
         case .produce(let batches):
-            let answer = try ProduceRequest.response(
-                from: body,
-                version: versions.produce(batches)
-            )
+            let version = produceVersion(of: batches, versions)
+            var answer = try ProduceRequest.response(from: body, version: version)
+            if version > newestNamingProduce { giveNames(to: &answer, of: batches) }
             return .produce(ProduceAnswer(answer))
         case .describeProducers(let partition):
             let answer = try DescribeProducersRequest.response(
@@ -243,6 +246,24 @@ enum Wire {
             )
             return .producers(ProducersAnswer(answer, about: partition))
         case .transaction(let request): return try decode(body, to: request, versions: versions)
+        }
+    }
+
+    /// A topic whose id is not known can be named in an older version.
+    private static func produceVersion(
+        of batches: [ProducerBatch],
+        _ versions: Versions
+    ) -> Int16 {
+        let version = versions.produce(batches)
+        let isNamed = batches.contains { $0.topicID == .zero }
+        return isNamed ? min(version, newestNamingProduce) : version
+    }
+
+    /// Finds the names of the topics that an answer tells by their ids; others were not asked for.
+    private static func giveNames(to answer: inout ProduceResponse, of batches: [ProducerBatch]) {
+        let names = Dictionary(batches.map { ($0.topicID, $0.topic) }) { first, _ in first }
+        for index in answer.responses.indices {
+            answer.responses[index].name = names[answer.responses[index].topicID] ?? ""
         }
     }
 
@@ -264,14 +285,21 @@ enum Wire {
 
 extension ClusterMetadata {
     fileprivate init(_ answer: MetadataResponse) {
-        let brokers = answer.brokers.filter { (1...65535).contains($0.port) && !$0.host.isEmpty }
         self.init(
-            brokers: brokers.map {
-                Broker(id: $0.nodeID, address: BrokerAddress(host: $0.host, port: Int($0.port)))
+            brokers: answer.brokers.compactMap {
+                Broker(id: $0.nodeID, host: $0.host, port: $0.port)
             },
             topics: answer.topics.map(Topic.init),
             error: answer.errorCode
         )
+    }
+}
+
+extension ClusterMetadata.Broker {
+    /// Nil where nobody can listen.
+    fileprivate init?(id: BrokerID, host: String, port: Int32) {
+        guard id >= 0, (1...65535).contains(port), !host.isEmpty else { return nil }
+        self.init(id: id, address: BrokerAddress(host: host, port: Int(port)))
     }
 }
 
@@ -298,7 +326,10 @@ extension ProduceAnswer {
             partitions: answer.responses.flatMap { topic in
                 topic.partitionResponses.map { Partition(topic: topic.name, $0) }
             },
-            throttle: .milliseconds(max(0, answer.throttleTimeMilliseconds))
+            throttle: .milliseconds(max(0, answer.throttleTimeMilliseconds)),
+            endpoints: answer.nodeEndpoints.compactMap {
+                ClusterMetadata.Broker(id: $0.nodeID, host: $0.host, port: $0.port)
+            }
         )
     }
 }

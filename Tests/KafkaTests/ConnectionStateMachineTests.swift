@@ -53,6 +53,42 @@ import Testing
         #expect(request.topicData.first?.partitionData.map(\.index) == [0, 1])
     }
 
+    @Test func `topics whose ids are known go by them, and the answer gets its names again`() throws
+    {
+        var machine = try Self.ready()
+        let batches = try [makeBatch(topic: "a"), makeBatch(topic: "b")]
+        for (number, batch) in batches.enumerated() {
+            batch.topicID = TopicID(high: 7, low: UInt64(number + 1))
+        }
+        machine.send(.produce(batches), id: 1, now: beginning)
+        guard case .write(let pieces)? = machine.nextAction() else { throw UnexpectedAction() }
+        var frame = try Self.join(pieces)
+        let header = try RequestHeader(from: &frame) { _, version in version >= 9 }
+        #expect(header.apiVersion == 13)
+        let request = try ProduceRequest(body: frame, version: 13)
+        #expect(request.topicData.map(\.topicID) == batches.map(\.topicID))
+        let stranger = TopicID(high: 8, low: 8)
+        let topics = [batches[1].topicID, stranger, batches[0].topicID].map { id in
+            ProduceResponse.TopicResponse(topicID: id, partitionResponses: [.init(index: 0)])
+        }
+        let answer = ProduceResponse(
+            responses: topics,
+            nodeEndpoints: [
+                .init(nodeID: 3, host: "c", port: 9093), .init(nodeID: 4, host: "", port: 0),
+            ]
+        )
+        machine.received(
+            try Self.join(ProduceRequest.frame(answer, version: 13, correlationID: 2)),
+            now: beginning
+        )
+        guard case .answered(1, .produce(let told))? = machine.nextAction() else {
+            throw UnexpectedAction()
+        }
+        #expect(told.partitions.map(\.topic) == ["b", "", "a"])
+        let address = BrokerAddress(host: "c", port: 9093)
+        #expect(told.endpoints == [ClusterMetadata.Broker(id: 3, address: address)])
+    }
+
     @Test func `an answer to another request closes the connection`() throws {
         var machine = try Self.ready()
         machine.send(.producerID, id: 1, now: beginning)

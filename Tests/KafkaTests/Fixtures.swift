@@ -116,6 +116,7 @@ struct Conversation {
         leader: TopicMetadata.Partition? = nil,
         refused: [Int32: String?] = [:],
         throttle: Duration = .zero,
+        endpoints: [BrokerID] = [],
         to id: RequestID
     ) {
         let partition = ProduceAnswer.Partition(
@@ -126,7 +127,16 @@ struct Conversation {
             refusedRecords: refused,
             currentLeader: leader
         )
-        let answer = ProduceAnswer(partitions: [partition], throttle: throttle)
+        let answer = ProduceAnswer(
+            partitions: [partition],
+            throttle: throttle,
+            endpoints: endpoints.map { id in
+                ClusterMetadata.Broker(
+                    id: id,
+                    address: BrokerAddress(host: "broker\(id)", port: 9092)
+                )
+            }
+        )
         self.machine.received(.produce(answer), to: id, now: self.now)
     }
 
@@ -233,16 +243,29 @@ extension Conversation {
         return pending?.key
     }
 
+    /// The question for a producer id that has no answer yet.
+    var producerIDRequest: RequestID? {
+        self.machine.requests.first { $0.value.request == .producerID }?.key
+    }
+
     /// What the machine does next that is neither a connection nor a question for metadata.
     mutating func nextOfNote() -> ProducerStateMachine.Action? {
         while let action = self.next() {
             switch action {
-            case .connect(let id, _): self.machine.connected(id, now: self.now)
+            case .connect, .disconnect: self.perform(action)
             case .send(.metadata, _, _), .publish: continue
             default: return action
             }
         }
         return nil
+    }
+
+    /// Makes or ends a connection as ordered.
+    mutating func perform(_ action: ProducerStateMachine.Action) {
+        if case .connect(let id, _) = action { self.machine.connected(id, now: self.now) }
+        if case .disconnect(let id, _) = action {
+            self.machine.connectionClosed(id, reason: "closed", now: self.now)
+        }
     }
 
     /// Answers what partition 0 of `t` remembers of the first producer id.
@@ -272,7 +295,8 @@ struct UnexpectedAction: Error {}
 func cluster(
     leaders: [BrokerID],
     epoch: Int32 = 5,
-    error: KafkaError = .none
+    error: KafkaError = .none,
+    id: TopicID = .zero
 ) -> ClusterMetadata {
     let brokers = (1...2).map { number in
         ClusterMetadata.Broker(
@@ -283,7 +307,12 @@ func cluster(
     let partitions = leaders.enumerated().map { index, leader in
         ClusterMetadata.Partition(index: Int32(index), leaderID: leader, leaderEpoch: epoch)
     }
-    let topic = ClusterMetadata.Topic(name: "t", error: error, partitions: partitions)
+    let topic = ClusterMetadata.Topic(
+        name: "t",
+        error: error,
+        id: id,
+        partitions: partitions
+    )
     return ClusterMetadata(brokers: brokers, topics: [topic])
 }
 

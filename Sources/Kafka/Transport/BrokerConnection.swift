@@ -15,6 +15,7 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
     let id: BrokerID
     let address: BrokerAddress
     private let configuration: KafkaProducerConfiguration
+    private let setupTimeout: Duration
     private let core: EngineCore
     private let security: ConnectionSecurity
     /// Nil where the connection is not encrypted.
@@ -31,6 +32,7 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
         id: BrokerID,
         address: BrokerAddress,
         configuration: KafkaProducerConfiguration,
+        setupTimeout: Duration,
         core: EngineCore,
         security: ConnectionSecurity,
         eventLoop: any EventLoop
@@ -38,12 +40,14 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
         self.id = id
         self.address = address
         self.configuration = configuration
+        self.setupTimeout = setupTimeout
         self.core = core
         self.security = security
         self.tls = configuration.securityProtocol.usesTLS ? TLSClient(host: address.host) : nil
         self.eventLoop = eventLoop
         self.machine = ConnectionStateMachine(
             configuration: configuration,
+            setupTimeout: setupTimeout,
             seed: .random(in: .min ... .max)
         )
         self.framer = FrameDecoder(limit: configuration.maxAnswerSize)
@@ -190,9 +194,13 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
 
     private func bootstrap(_ context: NIOSSLContext?) -> ClientBootstrap {
         var bootstrap = ClientBootstrap(group: self.eventLoop)
-            .connectTimeout(TimeAmount(self.configuration.connectionSetupTimeout))
+            .connectTimeout(TimeAmount(self.setupTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.keepAliveIdle), value: 60)
+            .channelOption(.tcpOption(.keepAliveInterval), value: 10)
+            .channelOption(.tcpOption(.keepAliveCount), value: 3)
+            .channelOption(.tcpOption(.userTimeout), value: self.userTimeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
@@ -212,6 +220,22 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
         }
         return bootstrap
     }
+}
+
+extension BrokerConnection {
+    /// In milliseconds: what was sent and not even confirmed by then is as good as not answered. A
+    /// firewall that forgot the connection lets nobody know.
+    private var userTimeout: SocketOptionValue {
+        SocketOptionValue(self.configuration.requestTimeout / .milliseconds(1))
+    }
+}
+
+extension NIOBSDSocket.Option {
+    // Seconds without traffic until the other side is asked, between questions, and how many.
+    fileprivate static let keepAliveIdle = Self(rawValue: TCP_KEEPIDLE)
+    fileprivate static let keepAliveInterval = Self(rawValue: TCP_KEEPINTVL)
+    fileprivate static let keepAliveCount = Self(rawValue: TCP_KEEPCNT)
+    fileprivate static let userTimeout = Self(rawValue: TCP_USER_TIMEOUT)
 }
 
 /// What went wrong with a connection, without the types that carry it.

@@ -165,6 +165,7 @@ final class EngineCore: @unchecked Sendable {
             id: id,
             address: address,
             configuration: configuration,
+            setupTimeout: self.machine.connectionSetupTimeout(of: id),
             core: self,
             security: self.security,
             eventLoop: self.eventLoop
