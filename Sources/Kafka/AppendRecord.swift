@@ -1,10 +1,11 @@
 internal import KafkaProtocol
 
-/// Appends a record that owns its bytes.
+/// Appends a record that owns its bytes, to `partition` unless it names one itself.
 package func appendRecord(
     _ record: KafkaProducerRecord,
     _ topic: TopicIndex,
     _ timestamp: Int64,
+    partition: Int32? = nil,
     owner: UInt64 = 0,
     position: Int64,
     now: ContinuousClock.Instant,
@@ -14,6 +15,7 @@ package func appendRecord(
         record,
         topic,
         timestamp,
+        partition: partition,
         owner: owner,
         position: position,
         waiter: nil,
@@ -27,6 +29,7 @@ func appendRecord(
     _ record: KafkaProducerRecord,
     _ topic: TopicIndex,
     _ timestamp: Int64,
+    partition: Int32? = nil,
     owner: UInt64 = 0,
     position: Int64,
     waiter: BatchCompletions.Entry?,
@@ -57,7 +60,7 @@ func appendRecord(
                 headers.withUnsafeBufferPointer { headers in
                     accumulator.append(
                         topic: topic,
-                        partition: record.partition,
+                        partition: record.partition ?? partition,
                         key: key,
                         value: value,
                         headers: headers,

@@ -88,9 +88,8 @@ package struct ConnectionStateMachine {
     ) {
         guard case .ready(let versions) = self.state else { return }
         guard !self.authentication.holdsRequests else { return self.held.append((request, id)) }
-        if case .describeProducers = request, versions.describeProducers == nil {
-            let answer = ProducersAnswer(error: .unsupportedVersion)
-            return self.actions.append(.answered(id, .producers(answer)))
+        if let answer = Wire.answerOfOldBroker(to: request, versions: versions) {
+            return self.actions.append(.answered(id, answer))
         }
         let correlationID = self.nextCorrelationID()
         do {

@@ -37,7 +37,8 @@ extension KafkaProducerConfiguration {
         ProducerProperty(name: "max.in.flight.requests.per.connection") {
             $0.setNumber(\.maxInFlightRequests, $1, in: 1...1_000_000)
         },
-        ProducerProperty(name: "delivery.timeout.ms") { $0.setDeliveryTimeout($1) },
+        ProducerProperty(name: "delivery.timeout.ms") { $0.setLimit(\.deliveryTimeout, $1) },
+        ProducerProperty(name: "max.block.ms") { $0.setLimit(\.maxBlock, $1) },
         ProducerProperty(name: "request.timeout.ms") {
             $0.setDuration(\.requestTimeout, $1, from: 1)
         },
@@ -157,15 +158,18 @@ extension KafkaProducerConfiguration {
         return nil
     }
 
-    private mutating func setDeliveryTimeout(_ text: String) -> String? {
+    private mutating func setLimit(
+        _ property: WritableKeyPath<Self, Duration?>,
+        _ text: String
+    ) -> String? {
         guard text != "infinite" else {
-            self.deliveryTimeout = nil
+            self[keyPath: property] = nil
             return nil
         }
         guard let value = Int64(text), (1...Self.longestMilliseconds).contains(value) else {
             return "milliseconds from 1, or \"infinite\""
         }
-        self.deliveryTimeout = .milliseconds(value)
+        self[keyPath: property] = .milliseconds(value)
         return nil
     }
 

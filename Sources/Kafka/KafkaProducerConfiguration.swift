@@ -53,6 +53,9 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
     public var batchSize = 262_144
     /// `buffer.memory` in bytes: all batches that are open, waiting or in flight.
     public var bufferMemory = 33_554_432
+    /// `max.block.ms`: how long a record may wait for room in `buffer.memory` and for word of its
+    /// topic; nil for as long as it takes.
+    public var maxBlock: Duration?
     /// `max.request.size` in bytes: the limit of a request, and of one record before compression.
     public var maxRequestSize = 1_048_576
     /// `compression.type`.

@@ -4,7 +4,7 @@ public enum KafkaProducerError: Error, Sendable, Equatable {
     case configuration(String)
     /// The broker refused the record for good.
     case refused(code: Int16, name: String, message: String?)
-    /// One record is greater than `max.request.size`.
+    /// One record is greater than `max.request.size`, or than its topic's `max.message.bytes`.
     case recordTooLarge(size: Int, limit: Int)
     /// The topic does not have the partition that the record names.
     case invalidPartition(topic: String, partition: Int32)
@@ -12,6 +12,12 @@ public enum KafkaProducerError: Error, Sendable, Equatable {
     case deliveryTimedOut
     /// `buffer.memory` is spent: wait for acknowledgements, or use `send(_:)`, which does.
     case bufferExhausted
+    /// `max.block.ms` passed before there was room for the record, or its topic was known.
+    case blockedTooLong
+    /// The task that sent the record was cancelled while it still waited for room: it is not sent.
+    case cancelled
+    /// The record was dropped by ``KafkaProducer/purge(includingInFlight:)``.
+    case purged
     /// The producer was closed before the record was acknowledged.
     case closed
     /// A call does not fit the state of the transaction; the text says what would.
@@ -38,11 +44,15 @@ extension KafkaProducerError: CustomStringConvertible {
         case .refused(let code, let name, let message):
             "the broker refused it: \(name) (\(code))" + (message.map { ", \($0)" } ?? "")
         case .recordTooLarge(let size, let limit):
-            "a record of \(size) bytes is over max.request.size (\(limit))"
+            "a record of \(size) bytes is over the limit of \(limit) (max.request.size, or the topic's"
+                + " max.message.bytes)"
         case .invalidPartition(let topic, let partition):
             "topic \"\(topic)\" has no partition \(partition)"
         case .deliveryTimedOut: "delivery.timeout.ms passed before it was acknowledged"
         case .bufferExhausted: "buffer.memory is spent; wait for acknowledgements"
+        case .blockedTooLong: "max.block.ms passed without room for it, or word of its topic"
+        case .cancelled: "its task was cancelled before there was room for it"
+        case .purged: "it was purged before it was acknowledged"
         case .closed: "the producer was closed before it was acknowledged"
         case .invalidTransactionState(let text): text
         case .transactionAbortable(let reason): "the transaction has to be aborted: \(reason)"

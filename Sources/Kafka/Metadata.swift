@@ -7,6 +7,8 @@ package struct TopicMetadata: Sendable, Equatable {
     package var error: KafkaError?
     /// By partition number, without gaps.
     package var partitions: [Partition]
+    /// The topic's `max.message.bytes`: what a batch may have; nil while it is not known.
+    package var maxMessageBytes: Int?
 
     package struct Partition: Sendable, Equatable {
         /// The broker that leads, -1 while none does.
@@ -19,10 +21,16 @@ package struct TopicMetadata: Sendable, Equatable {
         }
     }
 
-    package init(name: String, error: KafkaError? = nil, partitions: [Partition] = []) {
+    package init(
+        name: String,
+        error: KafkaError? = nil,
+        partitions: [Partition] = [],
+        maxMessageBytes: Int? = nil
+    ) {
         self.name = name
         self.error = error
         self.partitions = partitions
+        self.maxMessageBytes = maxMessageBytes
     }
 }
 

@@ -7,6 +7,8 @@ package enum ProducerAnswer: Sendable, Equatable {
     case produce(ProduceAnswer)
     case producers(ProducersAnswer)
     case transaction(TransactionAnswer, throttle: Duration = .zero)
+    /// Nil where the broker does not tell.
+    case maxMessageBytes(Int?)
 }
 
 /// The brokers of a cluster, and the topics that were asked for.
@@ -185,6 +187,8 @@ package enum ProducerRequest: Sendable, Equatable {
     /// What the leader remembers of a partition's producers (KIP-664).
     case describeProducers(TopicPartition)
     case transaction(TransactionRequest)
+    /// A topic's `max.message.bytes`.
+    case describeLimit(topic: String)
 }
 
 /// What became of a batch: the receipt for all its records.

@@ -19,6 +19,8 @@ extension ProducerStateMachine {
         case (.metadata(let cluster), .metadata(let topics)):
             self.received(cluster, for: topics, now: now)
         case (.producerID(let answer), .producerID): self.received(answer, now: now)
+        case (.maxMessageBytes(let limit), .describeLimit(let topic)):
+            self.received(maxMessageBytes: limit, of: topic)
         case (.producers(let answer), .describeProducers(let id)):
             self.received(answer, about: id, now: now)
         case (.transaction(let answer, let throttle), .transaction(let request)):
@@ -162,7 +164,9 @@ extension ProducerStateMachine {
         if batch.isProvenAppended { return self.settle(batch, of: index, at: -1, timestamp: -1) }
         if self.waitsForProof(batch, of: index) { return }
         switch action {
-        case .split: self.split(batch, of: index, refusal)
+        case .split:
+            self.wantLimit(of: batch.topic)
+            self.split(batch, of: index, refusal)
         case .decompress: self.decompress(batch, of: index, refusal)
         case .refuseRecords: self.refuseRecords(of: batch, of: index, answer, refusal)
         default: self.fail(batch, of: index, refusal)

@@ -35,10 +35,13 @@ extension ProducerStateMachine {
     /// Closes connections that had nothing to do for `connections.max.idle.ms`.
     mutating func closeIdleConnections(now: ContinuousClock.Instant) {
         let limit = self.configuration.connectionsMaxIdle
+        func isIdle(_ broker: Broker) -> Bool {
+            guard broker.link == .ready, let usedAt = broker.usedAt else { return false }
+            return usedAt + limit <= now && broker.waiting.isEmpty
+        }
+        guard self.brokers.values.contains(where: isIdle) else { return }
         for id in self.brokers.keys.sorted() {
-            guard let broker = self.brokers[id], broker.link == .ready,
-                let usedAt = broker.usedAt, usedAt + limit <= now, broker.waiting.isEmpty
-            else { continue }
+            guard let broker = self.brokers[id], isIdle(broker) else { continue }
             guard !self.requests.values.contains(where: { $0.broker == id }) else { continue }
             self.disconnect(id, reason: "it had nothing to do for \(limit)")
         }

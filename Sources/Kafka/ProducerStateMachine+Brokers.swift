@@ -113,6 +113,7 @@ extension ProducerStateMachine {
         switch pending.request {
         case .metadata(let topics): self.metadataFailed(topics, now: now)
         case .producerID: self.producerIDFailed(now: now)
+        case .describeLimit(let topic): self.wantLimit(of: topic)
         case .describeProducers(let partition): self.proofFailed(partition, now: now)
         case .transaction(let request): self.transactions?.lost(request, now: now)
         case .produce(let batches):

@@ -8,11 +8,14 @@ extension ProducerStateMachine {
             var published: TopicMetadata?
             var id = TopicID.zero
             var usedAt: ContinuousClock.Instant?
+            var maxMessageBytes: Int?
         }
 
         var topics: [String: Topic] = [:]
         /// Topics to ask for.
         var wanted: Set<String> = []
+        /// Topics whose `max.message.bytes` are to be asked for.
+        var limitsWanted: Set<String> = []
         /// The cluster's brokers are to be asked for, even if no topic is.
         var needsBrokers = true
         var isAsking = false
@@ -57,6 +60,7 @@ extension ProducerStateMachine {
             self.metadata.expiry = nil
             self.metadata.needsBrokers = true
             self.forgetIdleTopics(now: now)
+            self.renewLimits()
             self.metadata.wanted.formUnion(self.metadata.topics.keys)
         }
         guard self.metadata.isWanted, !self.metadata.isAsking else { return nil }
@@ -120,7 +124,11 @@ extension ProducerStateMachine {
         // Another topic of the same name counts its leader epochs from the start.
         let isSame = self.metadata.topics[topic.name]?.id == topic.id
         self.metadata.topics[topic.name]?.id = topic.id
-        var known = TopicMetadata(name: topic.name, partitions: partitions)
+        var known = TopicMetadata(
+            name: topic.name,
+            partitions: partitions,
+            maxMessageBytes: self.metadata.topics[topic.name]?.maxMessageBytes
+        )
         for number in partitions.indices {
             let id = TopicPartition(topic: topic.name, partition: Int32(number))
             if !isSame { self.becameAnotherTopic(id) }
@@ -185,7 +193,7 @@ extension ProducerStateMachine {
         }
     }
 
-    private mutating func publish(_ topic: TopicMetadata) {
+    mutating func publish(_ topic: TopicMetadata) {
         guard self.metadata.topics[topic.name]?.published != topic else { return }
         self.metadata.topics[topic.name]?.published = topic
         self.actions.append(.publish(topic))
@@ -227,6 +235,7 @@ extension ProducerStateMachine {
             guard topic.usedAt.map({ $0 <= limit }) ?? true else { continue }
             self.metadata.topics[name] = nil
             self.metadata.wanted.remove(name)
+            self.metadata.limitsWanted.remove(name)
         }
     }
 

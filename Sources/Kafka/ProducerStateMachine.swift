@@ -111,6 +111,21 @@ package struct ProducerStateMachine {
         }
     }
 
+    /// Drops what waits, and what is in flight if so wished: that may be in the log nevertheless.
+    package mutating func purge(inFlight: Bool) {
+        for index in self.partitions.indices {
+            let partition = self.partitions[index]
+            let sent = inFlight ? partition.inFlight : []
+            for batch in sent { batch.mayBePersisted = true }
+            if inFlight { self.partitions[index].inFlight = [] }
+            self.partitions[index].held = []
+            self.partitions[index].queue.removeAll()
+            for batch in partition.held + sent + Array(partition.queue) {
+                self.fail(batch, of: index, .purged)
+            }
+        }
+    }
+
     /// The next thing to do; to be asked until it is nil.
     package mutating func nextAction(now: ContinuousClock.Instant) -> Action? {
         self.metrics.now = now
@@ -128,6 +143,7 @@ package struct ProducerStateMachine {
             ?? self.nextTransactionRequest(now: now)
             ?? self.nextProofRequest(now: now)
             ?? self.nextProduceRequest(now: now)
+            ?? self.nextLimitRequest(now: now)
             ?? self.nextConnection(now: now)
             ?? self.actions.popFirst()
     }

@@ -76,6 +76,8 @@ package final class RecordAccumulator {
         let bytes: [UInt8]
         var error: KafkaError?
         var partitions: [Partition] = []
+        /// What a batch may have, in bytes.
+        var batchLimit = Int.max
         var sticky: StickyPartitioner
     }
 
@@ -156,6 +158,7 @@ package final class RecordAccumulator {
             return
         }
         self.topics[number].error = Self.isFinal(metadata.error) ? metadata.error : nil
+        self.topics[number].batchLimit = metadata.maxMessageBytes ?? .max
         let missing = metadata.partitions.count - self.topics[number].partitions.count
         if missing > 0 {
             let added = Array(repeating: Partition(), count: missing)
@@ -258,6 +261,12 @@ package final class RecordAccumulator {
             return .tooLarge(size: needed, limit: self.configuration.maxRequestSize)
         }
         guard topic != .invalid else { return .invalidPartition }
+        let batchLimit = self.topics[topic.number].batchLimit
+        // Compression may make it fit; without, it need not travel to be refused.
+        let payload = (key?.count ?? 0) + (value?.count ?? 0) + RecordBatchHeader.size
+        if payload > batchLimit, self.configuration.compressionType == .none {
+            return .tooLarge(size: payload, limit: batchLimit)
+        }
         let isSticky = partition == nil && (key == nil || self.configuration.partitionerIgnoresKeys)
         guard var chosen = self.choose(topic.number, partition, key) else {
             return .invalidPartition
@@ -269,7 +278,7 @@ package final class RecordAccumulator {
                 value: value,
                 headers: headers,
                 timestamp: timestamp,
-                limit: batch.charge
+                limit: min(batch.charge, batchLimit)
             )
             if isAppended {
                 self.count(in: batch, from: former, isSticky: isSticky, owner, position, waiter)
@@ -317,6 +326,11 @@ package final class RecordAccumulator {
         completions.reserve(self.lastWaiterCount)
         batch.completions = completions
         return completions
+    }
+
+    /// How many partitions a topic has; 0 while that is not known.
+    func partitionCount(of topic: TopicIndex) -> Int {
+        topic == .invalid ? 0 : self.topics[topic.number].partitions.count
     }
 
     private func choose(

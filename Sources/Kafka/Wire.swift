@@ -13,8 +13,22 @@ enum Wire {
         let saslAuthenticate: Int16?
         /// Nil with a broker before 2.8, which does not tell what it remembers of producers.
         let describeProducers: Int16?
+        let describeConfigs: Int16?
         /// Nil with a broker that has no transactions.
         var transactions: TransactionVersions?
+    }
+
+    /// The answer where a broker is too old for the question.
+    static func answerOfOldBroker(
+        to request: ProducerRequest,
+        versions: Versions
+    ) -> ProducerAnswer? {
+        switch request {
+        case .describeProducers where versions.describeProducers == nil:
+            .producers(ProducersAnswer(error: .unsupportedVersion))
+        case .describeLimit where versions.describeConfigs == nil: .maxMessageBytes(nil)
+        default: nil
+        }
     }
 
     enum VersionsAnswer {
@@ -28,6 +42,7 @@ enum Wire {
     private static let newestProduce: Int16 = 13
     private static let newestNamingProduce: Int16 = 12  // 13 knows topics by their ids only
     private static let oldestMetadata: Int16 = 4  // can leave the creation of topics out
+    private static let maxMessageBytes = "max.message.bytes"
     private static let oldestZstdProduce: Int16 = 7
 
     // MARK: Versions
@@ -117,6 +132,8 @@ enum Wire {
                 saslAuthenticate: saslAuthenticate,
                 describeProducers: answer.versions(of: .describeProducers)
                     .flatMap(DescribeProducersRequest.commonVersion),
+                describeConfigs: answer.versions(of: .describeConfigs)
+                    .flatMap(DescribeConfigsRequest.commonVersion),
                 transactions: transactions
             )
         )
@@ -184,6 +201,14 @@ enum Wire {
                 correlationID: correlationID,
                 configuration: configuration
             )
+        case .describeLimit(let topic):
+            return try DescribeConfigsRequest(resources: [
+                .init(name: topic, keys: [maxMessageBytes])
+            ]).frame(
+                version: versions.describeConfigs ?? 1,
+                correlationID: correlationID,
+                clientID: clientID
+            )
         }
     }
 
@@ -246,6 +271,14 @@ enum Wire {
             )
             return .producers(ProducersAnswer(answer, about: partition))
         case .transaction(let request): return try decode(body, to: request, versions: versions)
+        case .describeLimit(let topic):
+            let answer = try DescribeConfigsRequest.response(
+                from: body,
+                version: versions.describeConfigs ?? 1
+            )
+            let own = answer.results.first { $0.name == topic && $0.errorCode == .none }
+            let setting = own?.configs.first { $0.name == maxMessageBytes }
+            return .maxMessageBytes(setting?.value.flatMap { Int($0) })
         }
     }
 

@@ -120,7 +120,7 @@ extension LaneWorker {
             report.waitsForMemory = true
             return .waits(.needsMemory)
         case .tooLarge(let size, let limit):
-            return .refused("a record of \(size) bytes is over max.request.size (\(limit))")
+            return .refused("\(KafkaProducerError.recordTooLarge(size: size, limit: limit))")
         case .invalidPartition:
             return .refused(
                 "topic \"\(record.topicName)\" has no partition \(record.partition ?? -1)"

@@ -253,7 +253,7 @@ extension Conversation {
         while let action = self.next() {
             switch action {
             case .connect, .disconnect: self.perform(action)
-            case .send(.metadata, _, _), .publish: continue
+            case .send(.metadata, _, _), .send(.describeLimit, _, _), .publish: continue
             default: return action
             }
         }

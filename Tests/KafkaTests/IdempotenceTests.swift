@@ -261,7 +261,7 @@ import Testing
         talk.answer(.messageTooLarge, to: requests[0])
         guard case .deliver(let deliveries)? = talk.next() else { throw UnexpectedAction() }
         #expect(deliveries.map(\.batch) == [batches[0]])
-        #expect(talk.next() == nil, "two are still in flight")
+        #expect(talk.nextOfNote() == nil, "two are still in flight")
         talk.answer(.outOfOrderSequenceNumber, to: requests[1])
         #expect(talk.next() == nil, "one is still in flight")
         // Its answer is lost, but behind the gap it cannot have been appended.

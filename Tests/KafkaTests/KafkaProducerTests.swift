@@ -1,5 +1,6 @@
 import KafkaDevBroker
 import KafkaProtocol
+import Logging
 import Synchronization
 import Testing
 
@@ -191,6 +192,167 @@ import Testing
         }
     }
 
+    @Test func `who waits for memory is served in the order of coming, whatever the topic`()
+        async throws
+    {
+        let broker = DevBroker()
+        let port = try await broker.start()
+        var configuration = KafkaProducerConfiguration(bootstrapServers: ["127.0.0.1:\(port)"])
+        configuration.batchSize = 1024
+        configuration.bufferMemory = 65_536
+        configuration.maxRequestSize = 65_536
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let queue = try RecordQueue(
+            configuration: configuration,
+            partitioner: nil,
+            logger: logger
+        )
+        queue.engine.start()
+        let completed = Mutex<[Int]>([])
+        let value = String(repeating: "x", count: 20_000)
+        for number in 0..<90 {
+            let topic = ["a", "b", "c"][number * 7 / 2 % 3]
+            let record = KafkaProducerRecord(topic: topic, value: value)
+            queue.enqueue(record, mayWait: true) { _ in completed.withLock { $0.append(number) } }
+        }
+        await queue.flush()
+        // Three have room at a time, and are acknowledged in any order.
+        let order = completed.withLock { $0 }
+        #expect(order.count == 90)
+        #expect(order.enumerated().allSatisfy { abs($0 - $1) <= 9 }, "\(order)")
+        await queue.close(drain: true)
+        await broker.stop()
+    }
+
+    @Test func `a record that waits for longer than max block ms fails`() async throws {
+        let broker = DevBroker()
+        let port = try await broker.start()
+        try await broker.pause()
+        try await Self.withProducer(port: port, ["max.block.ms": "40"]) { producer in
+            let error = await #expect(throws: KafkaProducerError.self) {
+                try await producer.send(KafkaProducerRecord(topic: "t", value: "v"))
+            }
+            #expect(error == .blockedTooLong)
+            await producer.flush()
+        }
+        await broker.stop()
+    }
+
+    @Test func `a topic that is not there holds up no other`() async throws {
+        let properties = ["allow.auto.create.topics": "false"]
+        try await Self.withProducer(properties) { producer, broker in
+            try await broker.createTopic("t", partitions: 1)
+            let lost = Failures()
+            producer.enqueue(KafkaProducerRecord(topic: "lost", value: "v")) { lost.note($0) }
+            let failures = Self.enqueue(0..<10, to: producer)
+            let last = try await producer.send(KafkaProducerRecord(topic: "t", value: "10"))
+            #expect(last.offset == 10)
+            #expect(failures.values + lost.values == [])
+            producer.purge()
+            #expect(lost.values == [.purged])
+        }
+    }
+
+    @Test func `what waits for its topic fails when the producer is closed`() async throws {
+        let broker = DevBroker()
+        let port = try await broker.start()
+        try await broker.pause()
+        let failures = Failures()
+        try await Self.withProducer(port: port) { producer in
+            for number in 0..<20 {
+                let record = KafkaProducerRecord(topic: "t\(number % 3)", value: "v")
+                producer.enqueue(record) { failures.note($0) }
+            }
+        }
+        #expect(failures.values == Array(repeating: .closed, count: 20))
+        await broker.stop()
+    }
+
+    @Test func `a cancelled task takes its record back while it waits`() async throws {
+        let broker = DevBroker()
+        let port = try await broker.start()
+        try await broker.pause()
+        try await Self.withProducer(port: port) { producer in
+            let task = Task {
+                try await producer.send(KafkaProducerRecord(topic: "t", value: "0"))
+            }
+            task.cancel()
+            let error = await #expect(throws: KafkaProducerError.self) { try await task.value }
+            #expect(error == .cancelled)
+            _ = try await broker.start()
+            let failures = Self.enqueue(1..<3, to: producer)
+            await producer.flush()
+            #expect(failures.values == [])
+            #expect(try await Self.numbers(in: broker) == [1, 2])
+        }
+        await broker.stop()
+    }
+
+    @Test func `what is purged fails and is not sent, what comes later is`() async throws {
+        try await Self.withProducer { producer, broker in
+            let first = Self.enqueue(0..<1, to: producer)
+            await producer.flush()
+            try await broker.pause()
+            let failures = Self.enqueue(1..<100, to: producer)
+            producer.purge(includingInFlight: true)
+            await producer.flush()
+            #expect(failures.values == Array(repeating: .purged, count: 99))
+            _ = try await broker.start()
+            let more = Self.enqueue(100..<110, to: producer)
+            await producer.flush()
+            #expect(first.values + more.values == [])
+            #expect(try await Self.numbers(in: broker) == [0] + Array(100..<110))
+        }
+    }
+
+    @Test func `a partitioner of one's own chooses, or leaves it to the producer`() async throws {
+        struct ByLength: KafkaPartitioner {
+            func partition(for record: KafkaProducerRecord, partitionCount: Int) -> Int? {
+                record.key == nil ? record.value?.count : nil
+            }
+        }
+        let broker = DevBroker()
+        let port = try await broker.start()
+        try await broker.createTopic("t", partitions: 3)
+        try await Self.withProducer(port: port, partitioner: ByLength()) { producer in
+            for value in ["", "a", "bb"] {
+                let record = KafkaProducerRecord(topic: "t", value: value)
+                let metadata = try await producer.send(record)
+                #expect(metadata.partition == Int32(value.utf8.count))
+            }
+            let keyed = KafkaProducerRecord(topic: "t", key: "foobar", value: "a")
+            let byKey = try await producer.send(keyed)
+            #expect(byKey.partition == 0)
+            let named = KafkaProducerRecord(topic: "t", partition: 2, value: "a")
+            let byName = try await producer.send(named)
+            #expect(byName.partition == 2)
+            let error = await #expect(throws: KafkaProducerError.self) {
+                try await producer.send(KafkaProducerRecord(topic: "t", value: "too long"))
+            }
+            #expect(error == .invalidPartition(topic: "t", partition: 8))
+        }
+        await broker.stop()
+    }
+
+    @Test(arguments: [true, false])
+    func `after its end a producer takes no record, for a topic it knows or not`(
+        isKnown: Bool
+    ) async throws {
+        let broker = DevBroker()
+        let port = try await broker.start()
+        let configuration = KafkaProducerConfiguration(bootstrapServers: ["127.0.0.1:\(port)"])
+        let producer = KafkaProducer(configuration: configuration)
+        let running = Task { try await producer.run() }
+        _ = try await producer.send(KafkaProducerRecord(topic: "t", value: "v"))
+        running.cancel()
+        try await running.value
+        let error = await #expect(throws: KafkaProducerError.self) {
+            try await producer.send(KafkaProducerRecord(topic: isKnown ? "t" : "u", value: "v"))
+        }
+        #expect(error == .closed)
+        await broker.stop()
+    }
+
     @Test func `a configuration that cannot work is said by run and send`() async throws {
         let producer = KafkaProducer(
             configuration: KafkaProducerConfiguration(bootstrapServers: [])
@@ -243,6 +405,7 @@ import Testing
     private static func withProducer(
         port: Int,
         _ properties: [String: String] = [:],
+        partitioner: (any KafkaPartitioner)? = nil,
         _ body: (KafkaProducer) async throws -> Void
     ) async throws {
         var configuration = KafkaProducerConfiguration(bootstrapServers: ["127.0.0.1:\(port)"])
@@ -251,7 +414,7 @@ import Testing
         configuration.linger = .zero
         configuration.requestTimeout = .milliseconds(300)
         for (name, value) in properties { try configuration.set(name, to: value) }
-        let producer = KafkaProducer(configuration: configuration)
+        let producer = KafkaProducer(configuration: configuration, partitioner: partitioner)
         let running = Task { try await producer.run() }
         do {
             try await body(producer)

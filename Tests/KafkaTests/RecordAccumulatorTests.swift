@@ -123,6 +123,42 @@ func index(of topic: String, in accumulator: RecordAccumulator) -> TopicIndex {
         #expect(limit == 32_768)
     }
 
+    @Test func `batches fit what the topic takes, once that is known`() throws {
+        let lane = Lane()
+        let partitions = [TopicMetadata.Partition(leaderID: 1)]
+        lane.accumulator.update(
+            metadata: TopicMetadata(name: "t", partitions: partitions, maxMessageBytes: 2500)
+        )
+        lane.fill(4)
+        lane.accumulator.flush()
+        #expect(lane.drain().map(\.recordCount) == [2, 2])
+        let result = lane.append(String(repeating: "x", count: 2500))
+        #expect(result == .tooLarge(size: 2561, limit: 2500))
+    }
+
+    @Test func `a record over the topic's limit is sent where compression may make it fit`() throws
+    {
+        let lane = Lane { $0.compressionType = .zstd }
+        let partitions = [TopicMetadata.Partition(leaderID: 1)]
+        lane.accumulator.update(
+            metadata: TopicMetadata(name: "t", partitions: partitions, maxMessageBytes: 2500)
+        )
+        #expect(lane.append(String(repeating: "x", count: 2600)) == .appended)
+        lane.accumulator.flush()
+        #expect(try #require(lane.drain().first).byteCount < 2500)
+    }
+
+    @Test func `who waits for a batch is told when the oldest has lingered, not later`() throws {
+        let lane = Lane(partitions: 3)
+        for partition in 0..<3 {
+            #expect(lane.append(partition: Int32(partition)) == .appended)
+            lane.now += .milliseconds(2)
+        }
+        #expect(lane.accumulator.nextDeadline == beginning + .milliseconds(5))
+        #expect(lane.drain().map(\.partition) == [0])
+        #expect(lane.accumulator.nextDeadline == beginning + .milliseconds(7))
+    }
+
     @Test func `spent memory gives out what is open, and takes records again after a receipt`()
         throws
     {

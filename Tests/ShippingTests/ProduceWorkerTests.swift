@@ -85,7 +85,8 @@ struct ProduceWorkerTests {
         talk.acknowledge(from: 0)
         #expect(
             talk.worker.takeTalk() == """
-                forktail: line 2: a record of 1102 bytes is over max.request.size (1024)
+                forktail: line 2: a record of 1102 bytes is over the limit of 1024 \
+                (max.request.size, or the topic's max.message.bytes)
                 forktail: line 3: longer than max.request.size (1024)
 
                 """

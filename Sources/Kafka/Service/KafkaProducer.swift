@@ -28,15 +28,22 @@ public final class KafkaProducer: Service, Sendable {
     ///   - logger: Told of connections, and of trouble when it begins and ends.
     ///   - metricsFactory: Where the metrics go every five seconds while it runs; nil for what
     ///     `MetricsSystem` was bootstrapped with when ``run()`` is called, and nowhere without that.
+    ///   - partitioner: Chooses partitions where the record names none; nil for Kafka's own rule.
     public init(
         configuration: KafkaProducerConfiguration,
         logger: Logger = Logger(label: "kafka.producer"),
-        metricsFactory: (any MetricsFactory)? = nil
+        metricsFactory: (any MetricsFactory)? = nil,
+        partitioner: (any KafkaPartitioner)? = nil
     ) {
         self.configuration = configuration
         self.metricsFactory = metricsFactory
         do throws(KafkaProducerError) {
-            self.setUp = .success(try RecordQueue(configuration: configuration, logger: logger))
+            let queue = try RecordQueue(
+                configuration: configuration,
+                partitioner: partitioner,
+                logger: logger
+            )
+            self.setUp = .success(queue)
         } catch {
             self.setUp = .failure(error)
         }
@@ -64,14 +71,23 @@ public final class KafkaProducer: Service, Sendable {
 
     /// Sends a record and waits until it is acknowledged.
     ///
-    /// While `buffer.memory` is spent it waits for room as well.
+    /// While `buffer.memory` is spent it waits for room as well, in the order of calls. Cancelling the
+    /// task takes a record back that waits for room or for word of its topic, and throws
+    /// ``KafkaProducerError/cancelled``; one that is under way is waited for.
     public func send(_ record: KafkaProducerRecord) async throws(KafkaProducerError)
         -> RecordMetadata
     {
         let queue = try self.setUp.get()
+        let ticket = RecordQueue.Ticket()
         let result: Result<RecordMetadata, KafkaProducerError> =
-            await withCheckedContinuation { continuation in
-                queue.enqueue(record, mayWait: true) { continuation.resume(returning: $0) }
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    queue.enqueue(record, mayWait: true, ticket: ticket) {
+                        continuation.resume(returning: $0)
+                    }
+                }
+            } onCancel: {
+                queue.withdraw(ticket, topic: record.topic)
             }
         return try result.get()
     }
@@ -100,6 +116,15 @@ public final class KafkaProducer: Service, Sendable {
         case .success(let queue): queue.engine.metrics(now: .now)
         case .failure: KafkaProducerMetrics(clientID: self.configuration.clientID, values: [])
         }
+    }
+
+    /// Drops what was taken and not sent yet; each such record fails with ``KafkaProducerError/purged``.
+    ///
+    /// - Parameter includingInFlight: Drops what was sent and not acknowledged as well, which may be
+    ///   in the log nevertheless.
+    public func purge(includingInFlight: Bool = false) {
+        guard case .success(let queue) = self.setUp else { return }
+        queue.purge(inFlight: includingInFlight)
     }
 
     /// Waits until every record that was taken before is acknowledged or has failed.

@@ -9,17 +9,25 @@ internal import Synchronization
 /// A record is copied into its batch at once, and who waits for it is noted there; so it costs a
 /// lock, but neither memory of its own nor a look-up when it is settled. Records whose topic is not
 /// known yet, or that found no memory, wait here by topic, so that one topic does not hold up
-/// another.
+/// another. Who waits for memory is served in the order of coming, whatever the topic, and nobody
+/// who comes later gets in between.
 final class RecordQueue: DeliveryListener {
     private struct Waiting: Sendable {
         let record: KafkaProducerRecord
         let entry: BatchCompletions.Entry
+        let deadline: ContinuousClock.Instant?
+        let ticket: Ticket?
 
         var size: Int {
             let headers = self.record.headers.headers
             return (self.record.key?.count ?? 0) + (self.record.value?.count ?? 0) + 64
                 + headers.reduce(0) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
         }
+    }
+
+    /// Lets the task that sent a record take it back.
+    final class Ticket: Sendable {
+        fileprivate let isWithdrawn = Atomic(false)
     }
 
     private struct Topic {
@@ -41,6 +49,8 @@ final class RecordQueue: DeliveryListener {
         /// The topic of the last record: the next one's is most likely the same.
         var lastTopic = -1
         var waitingBytes = 0
+        /// The oldest of those that wait found no memory: all wait for the next receipt.
+        var isMemorySpent = false
         /// Records that wait, are in batches or on their way.
         var outstanding = 0
         var lastID: Int64 = 0
@@ -80,15 +90,21 @@ final class RecordQueue: DeliveryListener {
 
     let engine: ProducerEngine
     private let configuration: KafkaProducerConfiguration
+    private let partitioner: (any KafkaPartitioner)?
     private let pool: BufferPool
     private let state: Mutex<State>
 
-    init(configuration: KafkaProducerConfiguration, logger: Logger) throws(KafkaProducerError) {
+    init(
+        configuration: KafkaProducerConfiguration,
+        partitioner: (any KafkaPartitioner)? = nil,
+        logger: Logger
+    ) throws(KafkaProducerError) {
         try configuration.validate()
         let pool = BufferPool(configuration: configuration)
         let engine = try ProducerEngine(configuration: configuration, pool: pool, logger: logger)
         self.engine = engine
         self.configuration = configuration
+        self.partitioner = partitioner
         self.pool = pool
         // Every receipt makes room and is followed by another attempt, so nobody else need call.
         let accumulator = RecordAccumulator(configuration: configuration, pool: pool)
@@ -100,6 +116,7 @@ final class RecordQueue: DeliveryListener {
     func enqueue(
         _ record: KafkaProducerRecord,
         mayWait: Bool,
+        ticket: Ticket? = nil,
         completion: @escaping KafkaProducer.Completion
     ) {
         let timestamp = record.timestamp ?? wallClockMilliseconds()
@@ -107,6 +124,9 @@ final class RecordQueue: DeliveryListener {
             if state.isClosed { return Work(failed: [(completion, .closed)]) }
             guard state.takesRecords else {
                 return Work(failed: [(completion, Self.noTransaction)])
+            }
+            if let ticket, ticket.isWithdrawn.load(ordering: .relaxed) {
+                return Work(failed: [(completion, .cancelled)])
             }
             guard let topic = self.topicNumber(record.topic, &state) else {
                 let error = KafkaProducerError.refused(.invalidTopicException, message: nil)
@@ -120,7 +140,7 @@ final class RecordQueue: DeliveryListener {
                 completion: completion
             )
             var work = Work()
-            if state.topics[topic].waiting.isEmpty {
+            if state.topics[topic].waiting.isEmpty, !state.isMemorySpent {
                 switch self.place(record, entry, in: state.topics[topic].index, state.accumulator) {
                 case .appended:
                     // Nothing else is to be done for almost all records.
@@ -131,15 +151,42 @@ final class RecordQueue: DeliveryListener {
                     self.fail(entry, error, &state, &work)
                     return work
                 case .needsMetadata: work.topics.append(record.topic)
-                case .needsMemory: break
+                case .needsMemory: state.isMemorySpent = true
                 }
             }
-            let waiting = Waiting(record: record, entry: entry)
+            let waiting = Waiting(
+                record: record,
+                entry: entry,
+                deadline: self.configuration.maxBlock.map { .now + $0 },
+                ticket: ticket
+            )
             self.wait(waiting, topic, mayWait: mayWait, &state, &work)
             self.collect(&state, &work)
             return work
         }
         if let work { self.perform(work) }
+    }
+
+    /// Takes a record back that still waits; one that is under way goes on.
+    func withdraw(_ ticket: Ticket, topic: String) {
+        ticket.isWithdrawn.store(true, ordering: .relaxed)
+        let work = self.state.withLock { state in
+            var work = Work()
+            guard let topic = state.topicNumbers[topic],
+                let place = state.topics[topic].waiting.firstIndex(where: { $0.ticket === ticket })
+            else { return work }
+            let withdrawn = state.topics[topic].waiting.remove(at: place)
+            state.waitingBytes -= withdrawn.size
+            self.fail(withdrawn.entry, .cancelled, &state, &work)
+            return work
+        }
+        self.perform(work)
+    }
+
+    /// Drops what was not sent, and what is in flight as well if so wished.
+    func purge(inFlight: Bool) {
+        self.failUnsent(.purged)
+        self.engine.purge(inFlight: inFlight)
     }
 
     func flush() async {
@@ -180,7 +227,7 @@ final class RecordQueue: DeliveryListener {
             self.state.withLock { $0.isClosed = true }
             await self.flush()
         }
-        self.failWaiting()
+        self.end()
         await self.engine.close(drain: drain)
         self.engine.removeListener(self)
     }
@@ -191,7 +238,7 @@ final class RecordQueue: DeliveryListener {
         let work = self.state.withLock { state in
             var work = Work()
             for delivery in deliveries { state.accumulator.settled(delivery.batch) }
-            for topic in state.topics.indices { self.appendWaiting(topic, &state, &work) }
+            self.appendWaiting(&state, &work)
             self.collect(&state, &work)
             return work
         }
@@ -220,9 +267,7 @@ final class RecordQueue: DeliveryListener {
         let work = self.state.withLock { state in
             var work = Work()
             state.accumulator.update(metadata: metadata)
-            if let topic = state.topicNumbers[metadata.name] {
-                self.appendWaiting(topic, &state, &work)
-            }
+            if !state.isMemorySpent { self.appendWaiting(&state, &work) }
             self.collect(&state, &work)
             return work
         }
@@ -233,6 +278,7 @@ final class RecordQueue: DeliveryListener {
         let work = self.state.withLock { state in
             var work = Work()
             state.timer = nil
+            self.expire(&state, &work)
             self.collect(&state, &work)
             return work
         }
@@ -271,10 +317,12 @@ final class RecordQueue: DeliveryListener {
         case .failed(let error): return .failed(.refused(error, message: nil))
         case .ready: break
         }
+        let chosen = self.choose(for: record, topic, accumulator)
         let result = appendRecord(
             record,
             topic,
             entry.timestamp,
+            partition: chosen,
             position: entry.id,
             waiter: entry,
             now: .now,
@@ -286,8 +334,20 @@ final class RecordQueue: DeliveryListener {
         case .tooLarge(let size, let limit):
             return .failed(.recordTooLarge(size: size, limit: limit))
         case .invalidPartition:
-            let partition = record.partition ?? -1
+            let partition = record.partition ?? chosen ?? -1
             return .failed(.invalidPartition(topic: record.topic, partition: partition))
+        }
+    }
+
+    private func choose(
+        for record: KafkaProducerRecord,
+        _ topic: TopicIndex,
+        _ accumulator: RecordAccumulator
+    ) -> Int32? {
+        guard let partitioner = self.partitioner, record.partition == nil else { return nil }
+        let count = accumulator.partitionCount(of: topic)
+        return partitioner.partition(for: record, partitionCount: count).map {
+            Int32(clamping: $0)
         }
     }
 
@@ -310,9 +370,39 @@ final class RecordQueue: DeliveryListener {
         state.waitingBytes += waiting.size
     }
 
-    /// Appends what waits for a topic, as far as it goes.
-    private func appendWaiting(_ topic: Int, _ state: inout State, _ work: inout Work) {
-        while let head = state.topics[topic].waiting.first {
+    /// Appends what waits, the oldest first, as far as memory and word of the topics go.
+    private func appendWaiting(_ state: inout State, _ work: inout Work) {
+        state.isMemorySpent = false
+        guard state.waitingBytes > 0 else { return }
+        var unknown: Set<Int> = []
+        while !state.isMemorySpent {
+            // The topic of the oldest record goes on until another topic's is older.
+            var oldest: (topic: Int, id: Int64)?
+            var next = Int64.max
+            for topic in state.topics.indices where !unknown.contains(topic) {
+                guard let id = state.topics[topic].waiting.first?.entry.id else { continue }
+                if id < oldest?.id ?? .max {
+                    next = oldest?.id ?? .max
+                    oldest = (topic, id)
+                } else {
+                    next = min(next, id)
+                }
+            }
+            guard let topic = oldest?.topic else { return }
+            let isKnown = self.appendWaiting(topic, before: next, &state, &work)
+            if !isKnown { unknown.insert(topic) }
+        }
+    }
+
+    /// Appends what waits for a topic, up to a record that came later; false where its partitions are
+    /// not known.
+    private func appendWaiting(
+        _ topic: Int,
+        before end: Int64,
+        _ state: inout State,
+        _ work: inout Work
+    ) -> Bool {
+        while let head = state.topics[topic].waiting.first, head.entry.id < end {
             let index = state.topics[topic].index
             switch self.place(head.record, head.entry, in: index, state.accumulator) {
             case .appended:
@@ -323,9 +413,40 @@ final class RecordQueue: DeliveryListener {
                 if state.topics[topic].waiting.count == 1 {
                     work.topics.append(state.topics[topic].name)
                 }
-                return
-            case .needsMemory: return
+                return false
+            case .needsMemory:
+                state.isMemorySpent = true
+                return true
             case .failed(let error):
+                self.removeHead(of: topic, &state)
+                self.fail(head.entry, error, &state, &work)
+            }
+        }
+        return true
+    }
+
+    /// Fails what has waited for longer than `max.block.ms`.
+    private func expire(_ state: inout State, _ work: inout Work) {
+        guard self.configuration.maxBlock != nil else { return }
+        let now = ContinuousClock.now
+        for topic in state.topics.indices {
+            while let head = state.topics[topic].waiting.first, let deadline = head.deadline,
+                deadline <= now
+            {
+                self.removeHead(of: topic, &state)
+                self.pool.refused(now: now)
+                self.fail(head.entry, .blockedTooLong, &state, &work)
+            }
+        }
+    }
+
+    private func failWaiting(
+        _ error: KafkaProducerError,
+        _ state: inout State,
+        _ work: inout Work
+    ) {
+        for topic in state.topics.indices {
+            while let head = state.topics[topic].waiting.first {
                 self.removeHead(of: topic, &state)
                 self.fail(head.entry, error, &state, &work)
             }
@@ -380,13 +501,17 @@ final class RecordQueue: DeliveryListener {
         var batches: [ProducerBatch] = []
         while let batch = state.accumulator.nextReady(now: now) { batches.append(batch) }
         if !self.engine.offer(batches, for: self) { work.refused = batches }
-        guard let deadline = state.accumulator.nextDeadline else { return }
+        let expiry =
+            self.configuration.maxBlock == nil
+            ? nil : state.topics.compactMap { $0.waiting.first?.deadline }.min()
+        let deadlines = [state.accumulator.nextDeadline, expiry].compactMap(\.self)
+        guard let deadline = deadlines.min() else { return }
         if let timer = state.timer, timer <= deadline { return }
         state.timer = deadline
         work.timer = deadline
     }
 
-    private func failWaiting() {
+    private func end() {
         self.state.withLock { $0.isClosed = true }
         self.failUnsent(.closed)
     }
@@ -395,12 +520,7 @@ final class RecordQueue: DeliveryListener {
     func failUnsent(_ error: KafkaProducerError) {
         let work = self.state.withLock { state in
             var work = Work()
-            for topic in state.topics.indices {
-                while let head = state.topics[topic].waiting.first {
-                    self.removeHead(of: topic, &state)
-                    self.fail(head.entry, error, &state, &work)
-                }
-            }
+            self.failWaiting(error, &state, &work)
             state.mustFlush = true
             self.collect(&state, &work)
             return work

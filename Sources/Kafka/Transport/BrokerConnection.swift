@@ -223,8 +223,9 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
 }
 
 extension BrokerConnection {
-    /// In milliseconds: what was sent and not even confirmed by then is as good as not answered. A
-    /// firewall that forgot the connection lets nobody know.
+    /// In milliseconds: what was sent and not even confirmed by then is as good as not answered.
+    ///
+    /// A firewall that forgot the connection lets nobody know.
     private var userTimeout: SocketOptionValue {
         SocketOptionValue(self.configuration.requestTimeout / .milliseconds(1))
     }

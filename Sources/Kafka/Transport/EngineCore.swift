@@ -47,9 +47,10 @@ final class EngineCore: @unchecked Sendable {
         self.eventLoop.preconditionInEventLoop()
         guard let engine = self.engine else { return }
         let now = ContinuousClock.now
-        let (batches, topics, calls) = engine.takeInbox()
+        let (batches, topics, purge, calls) = engine.takeInbox()
         if !topics.isEmpty { self.machine.requestMetadata(topics: topics, now: now) }
         if !batches.isEmpty { self.machine.submit(batches, now: now) }
+        if let purge { self.machine.purge(inFlight: purge == .all) }
         for call in calls { self.take(call) }
         self.run(now: now)
     }

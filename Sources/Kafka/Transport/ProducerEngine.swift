@@ -9,8 +9,14 @@ package final class ProducerEngine: Sendable {
         var batches: [ProducerBatch] = []
         var topics: [String] = []
         var calls: [TransactionCall] = []
+        var purge: Purge?
         var isScheduled = false
         var isClosed = false
+    }
+
+    /// What is to be dropped.
+    enum Purge: Sendable {
+        case unsent, all
     }
 
     /// Scrapers come less often, and gauges older than that are of no use to them.
@@ -91,6 +97,11 @@ package final class ProducerEngine: Sendable {
     /// Asks for topics' partitions; listeners get them, again if they are known already.
     package func requestMetadata(topics: [String]) {
         _ = self.post { $0.topics.append(contentsOf: topics) }
+    }
+
+    /// Drops what was submitted before, see ``ProducerStateMachine/purge(inFlight:)``.
+    func purge(inFlight: Bool) {
+        _ = self.post { $0.purge = inFlight || $0.purge == .all ? .all : .unsent }
     }
 
     /// Asks something of the transactions; false if the producer is closed, and nothing was taken.
@@ -190,16 +201,17 @@ package final class ProducerEngine: Sendable {
     }
 
     func takeInbox() -> (
-        batches: [ProducerBatch], topics: [String], calls: [TransactionCall]
+        batches: [ProducerBatch], topics: [String], purge: Purge?, calls: [TransactionCall]
     ) {
         self.inbox.withLock { inbox in
             defer {
                 inbox.batches = []
                 inbox.topics = []
+                inbox.purge = nil
                 inbox.calls = []
                 inbox.isScheduled = false
             }
-            return (inbox.batches, inbox.topics, inbox.calls)
+            return (inbox.batches, inbox.topics, inbox.purge, inbox.calls)
         }
     }
 

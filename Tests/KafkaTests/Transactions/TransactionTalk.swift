@@ -149,6 +149,8 @@ struct TransactionTalk {
                 self.talk.machine.connected(id, self.support, now: self.talk.now)
             case .disconnect(let id, let reason): self.lose(id, reason)
             case .send(.metadata(let topics), let id, _): self.tell(of: topics, id)
+            // What a topic takes is no matter of transactions.
+            case .send(.describeLimit, let id, _): self.talk.answer(.maxMessageBytes(nil), to: id)
             case .send(let request, let id, let broker): return (request, id, broker)
             case .deliver(let deliveries): self.deliveries += deliveries
             case .completed(let call, let error): self.results[call] = .some(error)
