@@ -121,7 +121,7 @@ extension ProducerStateMachine {
             // Attempts that ended otherwise say nothing of the bytes.
             batch.corruptAttempts += 1
             guard batch.corruptAttempts <= ProduceErrorDisposition.corruptAttemptLimit else {
-                return self.fail(batch, of: index, refusal)
+                return self.fail(batch, of: index, refusal, mayStillArrive: true)
             }
             self.backOff(index, now: now)
             self.retry(batch, of: index, mayBePersisted: false)

@@ -246,18 +246,26 @@ package struct ProducerStateMachine {
                     self.partitions[index].held.isEmpty
                     ? self.partitions[index].queue.removeFirst()
                     : self.partitions[index].held.removeFirst()
-                self.fail(batch, of: index, .deliveryTimedOut)
+                self.fail(batch, of: index, .deliveryTimedOut, mayStillArrive: true)
             }
         }
     }
 
     /// Fails a batch; a sequence that it had is a gap that no later batch can pass.
-    mutating func fail(_ batch: ProducerBatch, of index: Int, _ error: KafkaProducerError) {
+    ///
+    /// No other records get its numbers where a copy of the batch may still reach the log: the
+    /// broker would take them for that batch, and acknowledge what it does not have.
+    mutating func fail(
+        _ batch: ProducerBatch,
+        of index: Int,
+        _ error: KafkaProducerError,
+        mayStillArrive: Bool = false
+    ) {
         if batch.isProvenAppended {
             return self.deliver(batch, .acknowledged(baseOffset: -1, timestamp: -1))
         }
         if batch.sequence != nil {
-            if batch.mayBePersisted {
+            if batch.mayBePersisted || mayStillArrive {
                 self.partitions[index].isUnresolved = true
             } else {
                 self.partitions[index].leaveOut(batch)

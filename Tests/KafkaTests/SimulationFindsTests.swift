@@ -76,4 +76,22 @@ import Testing
         #expect(talk.machine.statistics.lastError == nil)
         #expect(talk.machine.statistics.possibleDuplicates == 0)
     }
+
+    /// Seed 1782: a copy of the first batch, on another connection, was appended meanwhile.
+    @Test func `no other records get the numbers of a batch that was given up`() throws {
+        var talk = try Conversation.started { $0.deliveryTimeout = .seconds(10) }
+        let old = try makeBatch(["old"])
+        let young = try makeBatch(["young"], createdAt: beginning + .seconds(9))
+        talk.machine.submit([old, young], now: talk.now)
+        try talk.connect()
+        talk.answer(.corruptMessage, to: try talk.expectRequest(.produce([old])))
+        talk.now += .seconds(10)
+        let result = Delivery.Result.failed(.deliveryTimedOut)
+        #expect(talk.next() == .deliver([Delivery(batch: old, result: result)]))
+        talk.answer(to: try talk.nextProduce(of: young))
+        #expect(young.identity == ProducerIdentity(id: 4711, epoch: 1))
+        #expect(young.sequence == 0)
+        #expect(talk.nextOfNote() == acknowledged(young, at: 0))
+        #expect(talk.machine.statistics.possibleDuplicates == 0)
+    }
 }
