@@ -567,6 +567,35 @@ def backfill_of_a_file_that_is_rewritten(checks, folder, bootstrap):
     )
 
 
+def one_shots_of_a_damaged_file(checks, folder, bootstrap):
+    """What is before the damage is sent, and the end says that it was not all."""
+    own = folder / "cut"
+    own.mkdir()
+    (own / "a.log.gz").write_bytes(gzip.compress(b"1\n2\n3\n")[:-8])
+    text = """
+        from "a.log*"
+        parse text
+        send {
+          topic = "cut"
+          key   = null
+          value = @raw
+        }
+        on error stop
+        """
+    (own / "cut.pipeline").write_text(text)
+    for name, words in (("backfill", ["--yes", "--progress", "none"]), ("run", ["--once"])):
+        result = kit.forktail(
+            *(name, own / "cut.pipeline", "-b", bootstrap, "--state-dir", own / name, *words)
+        )
+        checks.that(
+            f"{' '.join([name, *words])} of a damaged file ends with 65, and names it",
+            result.returncode == 65 and "a.log.gz" in result.stderr.split("damaged")[-1],
+            f"{result.returncode} {result.stdout} {result.stderr[-600:]}",
+        )
+    records = sorted(message.value() for message in kit.read(bootstrap, ["cut"]))
+    checks.equal("what is before the damage is sent", records, sorted([b"1", b"2", b"3"] * 2))
+
+
 def the_rest(checks, folder):
     result = kit.forktail("version")
     checks.that("version", re.fullmatch(r"forktail \d+\.\d+\.\d+\S*\n", result.stdout), result.stdout)
@@ -623,6 +652,7 @@ def main():
                 backfill_goes_on,
                 backfill_that_is_cut_off,
                 backfill_of_a_file_that_is_rewritten,
+                one_shots_of_a_damaged_file,
             ):
                 with checks.group(body.__name__):
                     body(checks, folder, bootstrap)

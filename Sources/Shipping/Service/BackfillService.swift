@@ -205,8 +205,9 @@ package struct BackfillService {
         if options.summaryAsJSON { try writeToStandardOutput(summary.json) }
         if drained != .success { return drained }
         if interrupted { return .temporary }
-        let isRewritten = report.ledgers[0].files[.truncations] ?? 0 > 0
-        let isIncomplete = report.stoppedFiles > 0 || isRewritten
+        let files = report.ledgers[0].files
+        let isUnlikeItself = files[.truncations] ?? 0 > 0 || files[.damaged] ?? 0 > 0
+        let isIncomplete = report.stoppedFiles > 0 || isUnlikeItself
         return isIncomplete || !summary.isWithin(options.maxErrors) ? .dataError : .success
     }
 

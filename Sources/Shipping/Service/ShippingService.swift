@@ -114,7 +114,9 @@ package struct ShippingService {
             noteUnread(unreadable, because: "they cannot be opened")
             return .noInput
         }
-        return fleet.report.stoppedFiles > 0 ? .dataError : .success
+        let report = fleet.report
+        let isDamaged = report.ledgers.contains { $0.files[.damaged] ?? 0 > 0 }
+        return report.stoppedFiles > 0 || isDamaged ? .dataError : .success
     }
 
     private func noteUnread(_ paths: Set<String>, because cause: String) {
