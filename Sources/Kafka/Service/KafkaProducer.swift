@@ -81,7 +81,8 @@ public final class KafkaProducer: Service, Sendable {
         let ticket = RecordQueue.Ticket()
         let result: Result<RecordMetadata, KafkaProducerError> =
             await withTaskCancellationHandler {
-                await withCheckedContinuation { continuation in
+                await withUnsafeContinuation { continuation in
+                    // Safe: each record that is enqueued is answered once.
                     queue.enqueue(record, mayWait: true, ticket: ticket) {
                         continuation.resume(returning: $0)
                     }
