@@ -28,8 +28,9 @@ final class BatchCompletions: @unchecked Sendable {
     /// are of, or a piece that it was split into.
     func forEach(of batch: ProducerBatch, _ body: (Int, Entry) -> Void) {
         guard batch.recordCount < self.entries.count else {
-            for (record, entry) in self.entries.enumerated() { body(record, entry) }
-            return
+            return self.entries.withUnsafeBufferPointer { entries in
+                for record in entries.indices { body(record, entries[record]) }
+            }
         }
         for record in 0..<batch.recordCount {
             if let entry = self.entry(batch.position(ofRecord: record)) { body(record, entry) }

@@ -5,15 +5,15 @@ public protocol KafkaBytes: Sendable {
 }
 
 extension String: KafkaBytes {
-    public var kafkaBytes: [UInt8] { Array(self.utf8) }
+    @inlinable public var kafkaBytes: [UInt8] { Array(self.utf8) }
 }
 
 extension Substring: KafkaBytes {
-    public var kafkaBytes: [UInt8] { Array(self.utf8) }
+    @inlinable public var kafkaBytes: [UInt8] { Array(self.utf8) }
 }
 
 extension [UInt8]: KafkaBytes {
-    public var kafkaBytes: [UInt8] { self }
+    @inlinable public var kafkaBytes: [UInt8] { self }
 }
 
 /// Names and values that travel with a record, in order; a name may come more than once.
@@ -26,6 +26,7 @@ public struct KafkaHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         public var name: String
         public var value: [UInt8]?
 
+        @inlinable
         public init(name: String, value: [UInt8]?) {
             self.name = name
             self.value = value
@@ -34,10 +35,12 @@ public struct KafkaHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
     public var headers: [Header]
 
+    @inlinable
     public init(_ headers: [Header] = []) {
         self.headers = headers
     }
 
+    @inlinable
     public init(dictionaryLiteral elements: (String, (any KafkaBytes)?)...) {
         self.headers = elements.map { Header(name: $0.0, value: $0.1?.kafkaBytes) }
     }
@@ -54,6 +57,8 @@ public struct KafkaProducerRecord: Sendable, Hashable {
     /// Milliseconds since 1970; nil for the time of sending.
     public var timestamp: Int64?
 
+    // Inlined where records are made: there it is known what the bytes are of, and nothing is boxed.
+    @inlinable
     public init(
         topic: String,
         partition: Int32? = nil,
