@@ -36,6 +36,32 @@ func appendRecord(
     now: @autoclosure () -> ContinuousClock.Instant,
     to accumulator: RecordAccumulator
 ) -> AppendResult {
+    withHeaderSpans(of: record) { headers in
+        withOptionalBytes(record.key) { key in
+            withOptionalBytes(record.value) { value in
+                accumulator.append(
+                    topic: topic,
+                    partition: record.partition ?? partition,
+                    key: key,
+                    value: value,
+                    headers: headers,
+                    timestamp: timestamp,
+                    owner: owner,
+                    position: position,
+                    waiter: waiter,
+                    now: now()
+                )
+            }
+        }
+    }
+}
+
+@inline(__always)
+private func withHeaderSpans<Result>(
+    of record: KafkaProducerRecord,
+    _ body: (UnsafeBufferPointer<RecordHeaderSpan>) -> Result
+) -> Result {
+    guard !record.headers.headers.isEmpty else { return body(.init(start: nil, count: 0)) }
     // One buffer for all headers, so that their pointers live as long as one call.
     var names: [UInt8] = []
     for header in record.headers.headers {
@@ -55,27 +81,11 @@ func appendRecord(
             start += value?.count ?? 0
             return RecordHeaderSpan(name: name, value: value)
         }
-        return withOptionalBytes(record.key) { key in
-            withOptionalBytes(record.value) { value in
-                headers.withUnsafeBufferPointer { headers in
-                    accumulator.append(
-                        topic: topic,
-                        partition: record.partition ?? partition,
-                        key: key,
-                        value: value,
-                        headers: headers,
-                        timestamp: timestamp,
-                        owner: owner,
-                        position: position,
-                        waiter: waiter,
-                        now: now()
-                    )
-                }
-            }
-        }
+        return headers.withUnsafeBufferPointer { body($0) }
     }
 }
 
+@inline(__always)
 private func withOptionalBytes<Result>(
     _ bytes: [UInt8]?,
     _ body: (UnsafeRawBufferPointer?) -> Result

@@ -135,32 +135,34 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
 
 /// Whose the records of a batch are, merged into runs while they are appended.
 struct RecordPositions {
-    private(set) var runs: [ProducerBatch.Run] = []
+    private var ended: [ProducerBatch.Run] = []
+    /// The run that grows; without records before the first.
+    private var last = ProducerBatch.Run(owner: 0, firstPosition: 0, lastPosition: 0, count: 0)
     private(set) var deltas: [UInt32] = []
 
+    var runs: [ProducerBatch.Run] { self.last.count > 0 ? self.ended + [self.last] : self.ended }
+
     mutating func append(owner: UInt64, position: Int64) {
-        if let last = self.runs.indices.last, self.runs[last].owner == owner,
-            let delta = self.delta(to: position, in: self.runs[last])
-        {
-            self.runs[last].lastPosition = position
-            self.runs[last].count += 1
+        if self.last.count > 0, self.last.owner == owner, let delta = self.delta(to: position) {
+            self.last.lastPosition = position
+            self.last.count += 1
             self.deltas.append(delta)
         } else {
-            let run = ProducerBatch.Run(
+            if self.last.count > 0 { self.ended.append(self.last) }
+            self.last = ProducerBatch.Run(
                 owner: owner,
                 firstPosition: position,
                 lastPosition: position,
                 count: 1
             )
-            self.runs.append(run)
             self.deltas.append(0)
         }
     }
 
     /// Nil where the position goes back or too far: a run of its own begins there.
-    private func delta(to position: Int64, in run: ProducerBatch.Run) -> UInt32? {
-        guard position >= run.lastPosition else { return nil }
-        let (delta, overflow) = position.subtractingReportingOverflow(run.firstPosition)
+    private func delta(to position: Int64) -> UInt32? {
+        guard position >= self.last.lastPosition else { return nil }
+        let (delta, overflow) = position.subtractingReportingOverflow(self.last.firstPosition)
         return overflow ? nil : UInt32(exactly: delta)
     }
 }

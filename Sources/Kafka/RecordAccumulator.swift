@@ -40,18 +40,19 @@ package final class RecordAccumulator {
     /// A batch that takes records.
     private final class OpenBatch {
         let id: Int
-        let topic: TopicIndex
-        let partition: Int32
-        let createdAt: ContinuousClock.Instant
+        let topic: Topic
+        let partition: Partition
         let charge: Int
         @exclusivity(unchecked) var builder: RecordBatchBuilder
         @exclusivity(unchecked) var positions = RecordPositions()
         @exclusivity(unchecked) var completions: BatchCompletions?
+        // Last, for only at run time is it known how large an instant is.
+        let createdAt: ContinuousClock.Instant
 
         init(
             id: Int,
-            topic: TopicIndex,
-            partition: Int32,
+            topic: Topic,
+            partition: Partition,
             createdAt: ContinuousClock.Instant,
             buffer: PooledBuffer
         ) {
@@ -64,21 +65,36 @@ package final class RecordAccumulator {
         }
     }
 
-    private struct Partition {
-        var open: OpenBatch?
+    // Objects, for a record is on its way through them, and a copy would count each reference in them.
+
+    private final class Partition {
+        let number: Int32
+        @exclusivity(unchecked) var open: OpenBatch?
         /// Batches of this partition that are on their way; nil while it has no leader.
         var queued = 0
         var hasLeader = true
+
+        init(number: Int32) {
+            self.number = number
+        }
     }
 
-    private struct Topic {
+    private final class Topic {
+        let index: TopicIndex
         let name: String
         let bytes: [UInt8]
         var error: KafkaError?
-        var partitions: [Partition] = []
+        @exclusivity(unchecked) var partitions: [Partition] = []
         /// What a batch may have, in bytes.
-        var batchLimit = Int.max
-        var sticky: StickyPartitioner
+        @exclusivity(unchecked) var batchLimit = Int.max
+        @exclusivity(unchecked) var sticky: StickyPartitioner
+
+        init(index: TopicIndex, name: UnsafeRawBufferPointer, sticky: StickyPartitioner) {
+            self.index = index
+            self.name = String(decoding: name, as: UTF8.self)
+            self.bytes = Array(name)
+            self.sticky = sticky
+        }
     }
 
     private let configuration: KafkaProducerConfiguration
@@ -118,6 +134,8 @@ package final class RecordAccumulator {
 
     deinit {
         self.pool.remove(self.taker)
+        // A partition and its open batch refer to each other.
+        for batch in self.open { batch.partition.open = nil }
     }
 
     // MARK: Topics
@@ -143,9 +161,9 @@ package final class RecordAccumulator {
 
     package func isReady(_ topic: TopicIndex) -> TopicReadiness {
         guard topic != .invalid else { return .failed(.invalidTopicException) }
-        let state = self.topics[topic.number]
-        if !state.partitions.isEmpty { return .ready }
-        return state.error.map { .failed($0) } ?? .needsMetadata
+        let topic = self.topics[topic.number]
+        if !topic.partitions.isEmpty { return .ready }
+        return topic.error.map { .failed($0) } ?? .needsMetadata
     }
 
     /// Takes over what became known of a topic; one that this lane does not use is passed over.
@@ -158,16 +176,15 @@ package final class RecordAccumulator {
             return
         }
         self.topics[number].error = Self.isFinal(metadata.error) ? metadata.error : nil
-        self.topics[number].batchLimit = metadata.maxMessageBytes ?? .max
-        let missing = metadata.partitions.count - self.topics[number].partitions.count
-        if missing > 0 {
-            let added = Array(repeating: Partition(), count: missing)
-            self.topics[number].partitions.append(contentsOf: added)
+        let topic = self.topics[number]
+        topic.batchLimit = metadata.maxMessageBytes ?? .max
+        while topic.partitions.count < metadata.partitions.count {
+            topic.partitions.append(Partition(number: Int32(topic.partitions.count)))
         }
-        for (index, partition) in metadata.partitions.enumerated() {
-            self.topics[number].partitions[index].hasLeader = partition.leaderID >= 0
+        for (known, partition) in zip(topic.partitions, metadata.partitions) {
+            known.hasLeader = partition.leaderID >= 0
         }
-        self.topics[number].sticky.leave()
+        topic.sticky.leave()
     }
 
     /// An error that asking again does not change; the others are waited for.
@@ -182,11 +199,11 @@ package final class RecordAccumulator {
             isAdaptive: self.configuration.isAdaptivePartitioningEnabled,
             seed: self.generator.next()
         )
-        let text = String(decoding: name, as: UTF8.self)
-        self.topics.append(Topic(name: text, bytes: Array(name), sticky: sticky))
+        let index = TopicIndex(number: number)
+        self.topics.append(Topic(index: index, name: name, sticky: sticky))
         self.topicsByHash[hash, default: []].append(number)
         self.lastTopic = number
-        return TopicIndex(number: number)
+        return index
     }
 
     /// FNV-1a: names are short, and met in a row.
@@ -261,62 +278,56 @@ package final class RecordAccumulator {
             return .tooLarge(size: needed, limit: self.configuration.maxRequestSize)
         }
         guard topic != .invalid else { return .invalidPartition }
-        let batchLimit = self.topics[topic.number].batchLimit
+        let topic = self.topics[topic.number]
         // Compression may make it fit; without, it need not travel to be refused.
         let payload = (key?.count ?? 0) + (value?.count ?? 0) + RecordBatchHeader.size
-        if payload > batchLimit, self.configuration.compressionType == .none {
-            return .tooLarge(size: payload, limit: batchLimit)
+        if payload > topic.batchLimit, self.configuration.compressionType == .none {
+            return .tooLarge(size: payload, limit: topic.batchLimit)
         }
         let isSticky = partition == nil && (key == nil || self.configuration.partitionerIgnoresKeys)
-        guard var chosen = self.choose(topic.number, partition, key) else {
-            return .invalidPartition
-        }
-        while let batch = self.topics[topic.number].partitions[Int(chosen)].open {
-            let former = batch.builder.byteCount
-            let isAppended = batch.builder.append(
+        guard var chosen = self.choose(topic, partition, key) else { return .invalidPartition }
+        while let batch = chosen.open {
+            let size = batch.builder.append(
                 key: key,
                 value: value,
                 headers: headers,
                 timestamp: timestamp,
-                limit: min(batch.charge, batchLimit)
+                limit: min(batch.charge, topic.batchLimit)
             )
-            if isAppended {
-                self.count(in: batch, from: former, isSticky: isSticky, owner, position, waiter)
+            if size > 0 {
+                if isSticky { topic.sticky.produced(size, batchIsFull: false) }
+                self.note(owner, position, waiter, in: batch)
                 return .appended
             }
             self.close(batch)
             guard isSticky else { break }
             // A full batch is the place to move on to another partition.
-            self.topics[topic.number].sticky.produced(0, batchIsFull: true)
-            chosen = self.choose(topic.number, partition, key) ?? chosen
+            topic.sticky.produced(0, batchIsFull: true)
+            chosen = self.choose(topic, partition, key) ?? chosen
         }
         guard let batch = self.openBatch(topic, chosen, size: needed, now: now()) else {
             return .bufferFull
         }
-        batch.builder.append(
+        let size = batch.builder.append(
             key: key,
             value: value,
             headers: headers,
             timestamp: timestamp,
             limit: batch.charge
         )
-        self.count(in: batch, from: 0, isSticky: isSticky, owner, position, waiter)
+        if isSticky { topic.sticky.produced(RecordBatchHeader.size + size, batchIsFull: false) }
+        self.note(owner, position, waiter, in: batch)
         return .appended
     }
 
-    private func count(
-        in batch: OpenBatch,
-        from former: Int,
-        isSticky: Bool,
+    private func note(
         _ owner: UInt64,
         _ position: Int64,
-        _ waiter: BatchCompletions.Entry?
+        _ waiter: BatchCompletions.Entry?,
+        in batch: OpenBatch
     ) {
         batch.positions.append(owner: owner, position: position)
         if let waiter { self.completions(of: batch).append(waiter) }
-        guard isSticky else { return }
-        let bytes = batch.builder.byteCount - former
-        self.topics[batch.topic.number].sticky.produced(bytes, batchIsFull: false)
     }
 
     private func completions(of batch: OpenBatch) -> BatchCompletions {
@@ -334,26 +345,35 @@ package final class RecordAccumulator {
     }
 
     private func choose(
-        _ topic: Int,
+        _ topic: Topic,
         _ partition: Int32?,
         _ key: UnsafeRawBufferPointer?
-    ) -> Int32? {
-        let count = Int32(self.topics[topic].partitions.count)
+    ) -> Partition? {
+        let count = Int32(topic.partitions.count)
         guard count > 0 else { return nil }
-        if let partition { return (0..<count).contains(partition) ? partition : nil }
-        if let key, !self.configuration.partitionerIgnoresKeys {
-            return JavaPartitioner.partition(key: key, count: count)
+        let number: Int32
+        if let partition {
+            guard (0..<count).contains(partition) else { return nil }
+            number = partition
+        } else if let key, !self.configuration.partitionerIgnoresKeys {
+            number = JavaPartitioner.partition(key: key, count: count)
+        } else {
+            number = topic.sticky.current(count: count) ?? self.chooseNext(topic, count)
         }
-        let partitions = self.topics[topic].partitions
-        return self.topics[topic].sticky.partition(
+        return topic.partitions[Int(number)]
+    }
+
+    private func chooseNext(_ topic: Topic, _ count: Int32) -> Int32 {
+        let partitions = topic.partitions
+        return topic.sticky.partition(
             queued: { partitions[Int($0)].hasLeader ? partitions[Int($0)].queued : nil },
             count: count
         )
     }
 
     private func openBatch(
-        _ topic: TopicIndex,
-        _ partition: Int32,
+        _ topic: Topic,
+        _ partition: Partition,
         size: Int,
         now: ContinuousClock.Instant
     ) -> OpenBatch? {
@@ -370,13 +390,13 @@ package final class RecordAccumulator {
             createdAt: now,
             buffer: buffer
         )
-        self.topics[topic.number].partitions[Int(partition)].open = batch
+        partition.open = batch
         self.open.append(batch)
         return batch
     }
 
     private func close(_ batch: OpenBatch) {
-        self.topics[batch.topic.number].partitions[Int(batch.partition)].open = nil
+        batch.partition.open = nil
         self.open.removeAll { $0 === batch }
         self.closed.append(batch)
     }
@@ -416,22 +436,22 @@ package final class RecordAccumulator {
 
     /// Tells that a batch came back, so that its partition counts as less busy.
     package func settled(_ batch: ProducerBatch) {
-        let topic = batch.topicIndex.number
-        let partition = Int(batch.partition)
-        guard self.topics.indices.contains(topic) else { return }
-        guard self.topics[topic].partitions.indices.contains(partition) else { return }
-        let queued = self.topics[topic].partitions[partition].queued
-        self.topics[topic].partitions[partition].queued = max(0, queued - 1)
+        let number = batch.topicIndex.number
+        guard self.topics.indices.contains(number) else { return }
+        let partitions = self.topics[number].partitions
+        guard partitions.indices.contains(Int(batch.partition)) else { return }
+        let partition = partitions[Int(batch.partition)]
+        partition.queued = max(0, partition.queued - 1)
     }
 
     private func seal(_ batch: OpenBatch) -> ProducerBatch {
-        self.topics[batch.topic.number].partitions[Int(batch.partition)].queued += 1
+        batch.partition.queued += 1
         self.lastWaiterCount = batch.completions?.entries.count ?? 0
         let sealed = self.compress(batch)
         return ProducerBatch(
-            topic: self.topics[batch.topic.number].name,
-            topicIndex: batch.topic,
-            partition: batch.partition,
+            topic: batch.topic.name,
+            topicIndex: batch.topic.index,
+            partition: batch.partition.number,
             createdAt: batch.createdAt,
             sealed: sealed,
             positions: batch.positions,

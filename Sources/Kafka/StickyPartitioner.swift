@@ -15,10 +15,16 @@ package struct StickyPartitioner: Sendable {
         self.generator = SeededGenerator(seed: seed)
     }
 
+    /// The partition for the next record, unless another one is to be chosen.
+    func current(count: Int32) -> Int32? {
+        guard let current, current < count else { return nil }
+        return current
+    }
+
     /// The partition for the next record: `queued` counts the batches waiting for each partition,
     /// nil for one that has no leader.
     package mutating func partition(queued: (Int32) -> Int?, count: Int32) -> Int32 {
-        if let current, current < count { return current }
+        if let current = self.current(count: count) { return current }
         let chosen = self.choose(queued: queued, count: count)
         self.current = chosen
         return chosen

@@ -54,7 +54,8 @@ package struct RecordBatchBuilder: Sendable {
         return size
     }
 
-    /// Adds a record, unless the batch would then be over `limit` bytes; says whether it did.
+    /// Adds a record, and returns how many bytes it takes: zero if it was not added, for the batch
+    /// would be over `limit` bytes.
     ///
     /// Takes more memory only if `limit` is over the buffer's capacity.
     @discardableResult
@@ -64,12 +65,12 @@ package struct RecordBatchBuilder: Sendable {
         headers: UnsafeBufferPointer<RecordHeaderSpan> = .init(start: nil, count: 0),
         timestamp: Int64,
         limit: Int = Int(Int32.max)
-    ) -> Bool {
+    ) -> Int {
         let timestampDelta = self.recordCount == 0 ? 0 : timestamp &- self.baseTimestamp
         let body = Self.bodySize(key, value, headers, timestampDelta, self.recordCount)
         let size = body &+ Varint.size(Int64(body))
         guard self.buffer.readableBytes &+ size <= limit, self.recordCount < Int32.max else {
-            return false
+            return 0
         }
         let offsetDelta = Int64(self.recordCount)
         self.buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { target in
@@ -90,7 +91,7 @@ package struct RecordBatchBuilder: Sendable {
         }
         self.count(timestamp)
         if size > self.largestRecord { self.largestRecord = size }
-        return true
+        return size
     }
 
     @inline(__always)

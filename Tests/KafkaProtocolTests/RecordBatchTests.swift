@@ -9,7 +9,7 @@ extension RecordBatchBuilder {
         headers: [(String, String?)] = [],
         timestamp: Int64,
         limit: Int = .max
-    ) -> Bool {
+    ) -> Int {
         let owned = headers.map { (Array($0.0.utf8), $0.1.map { Array($0.utf8) }) }
         return withSpan(of: key) { key in
             withSpan(of: value) { value in
@@ -25,7 +25,7 @@ extension RecordBatchBuilder {
         _ spans: [RecordHeaderSpan],
         _ timestamp: Int64,
         _ limit: Int
-    ) -> Bool {
+    ) -> Int {
         guard let first = rest.first else {
             return spans.withUnsafeBufferPointer {
                 self.append(key: key, value: value, headers: $0, timestamp: timestamp, limit: limit)
@@ -192,7 +192,7 @@ private func withSpan<Result>(
     @Test func `a record over the limit is not added`() {
         var builder = self.builder()
         let added = [73, 84, 85].map { builder.append(nil, "hello", timestamp: 0, limit: $0) }
-        #expect(added == [true, false, true])
+        #expect(added == [12, 0, 12])
         #expect(builder.recordCount == 2 && builder.byteCount == 85)
     }
 

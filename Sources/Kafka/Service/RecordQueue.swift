@@ -47,7 +47,10 @@ final class RecordQueue: DeliveryListener {
         var topics: [Topic] = []
         var topicNumbers: [String: Int] = [:]
         /// The topic of the last record: the next one's is most likely the same.
+        var lastName = ""
         var lastTopic = -1
+        var lastIndex = TopicIndex.invalid
+        /// Over zero if anything waits.
         var waitingBytes = 0
         /// The oldest of those that wait found no memory: all wait for the next receipt.
         var isMemorySpent = false
@@ -57,7 +60,11 @@ final class RecordQueue: DeliveryListener {
         var flushes: [Flush] = []
         /// Whether records that a flush waits for may be in open batches.
         var mustFlush = false
-        var timer: ContinuousClock.Instant?
+        /// When the timer fires, as the time since the queue was made.
+        ///
+        /// Not an instant: how large one is, is only known at run time, and would make each access to
+        /// this state and each copy of it a call.
+        var timer: Duration?
         var isClosed = false
         /// Not between transactions, for a producer that has them.
         var takesRecords: Bool
@@ -73,7 +80,7 @@ final class RecordQueue: DeliveryListener {
         /// Batches that the closed producer did not take.
         var refused: [ProducerBatch] = []
         var topics: [String] = []
-        var timer: ContinuousClock.Instant?
+        var timer: Duration?
         var failed: [(KafkaProducer.Completion, KafkaProducerError)] = []
         var flushed: [@Sendable () -> Void] = []
     }
@@ -92,6 +99,7 @@ final class RecordQueue: DeliveryListener {
     private let configuration: KafkaProducerConfiguration
     private let partitioner: (any KafkaPartitioner)?
     private let pool: BufferPool
+    private let beginning = ContinuousClock.now
     private let state: Mutex<State>
 
     init(
@@ -140,8 +148,9 @@ final class RecordQueue: DeliveryListener {
                 completion: completion
             )
             var work = Work()
-            if state.topics[topic].waiting.isEmpty, !state.isMemorySpent {
-                switch self.place(record, entry, in: state.topics[topic].index, state.accumulator) {
+            let mayOvertake = state.waitingBytes == 0 || state.topics[topic].waiting.isEmpty
+            if mayOvertake, !state.isMemorySpent {
+                switch self.place(record, entry, in: state.lastIndex, state.accumulator) {
                 case .appended:
                     // Nothing else is to be done for almost all records.
                     guard self.mustCollect(state) else { return nil }
@@ -289,21 +298,23 @@ final class RecordQueue: DeliveryListener {
 
     /// The number of a topic, given at its first record; nil for a name that none can have.
     private func topicNumber(_ name: String, _ state: inout State) -> Int? {
-        if state.lastTopic >= 0, state.topics[state.lastTopic].name == name {
-            return state.lastTopic
+        if state.lastName == name, state.lastTopic >= 0 { return state.lastTopic }
+        guard let number = state.topicNumbers[name] ?? self.addTopic(name, &state) else {
+            return nil
         }
-        if let number = state.topicNumbers[name] {
-            state.lastTopic = number
-            return number
-        }
+        state.lastName = state.topics[number].name
+        state.lastTopic = number
+        state.lastIndex = state.topics[number].index
+        return number
+    }
+
+    private func addTopic(_ name: String, _ state: inout State) -> Int? {
         var text = name
         let index = text.withUTF8 { state.accumulator.topicIndex(UnsafeRawBufferPointer($0)) }
         guard index != .invalid else { return nil }
-        let number = state.topics.count
+        state.topicNumbers[name] = state.topics.count
         state.topics.append(Topic(name: name, index: index))
-        state.topicNumbers[name] = number
-        state.lastTopic = number
-        return number
+        return state.topics.count - 1
     }
 
     private func place(
@@ -505,7 +516,7 @@ final class RecordQueue: DeliveryListener {
             self.configuration.maxBlock == nil
             ? nil : state.topics.compactMap { $0.waiting.first?.deadline }.min()
         let deadlines = [state.accumulator.nextDeadline, expiry].compactMap(\.self)
-        guard let deadline = deadlines.min() else { return }
+        guard let deadline = deadlines.min().map({ $0 - self.beginning }) else { return }
         if let timer = state.timer, timer <= deadline { return }
         state.timer = deadline
         work.timer = deadline
@@ -558,7 +569,7 @@ final class RecordQueue: DeliveryListener {
         }
         if !work.topics.isEmpty { self.engine.requestMetadata(topics: work.topics) }
         guard let timer = work.timer else { return }
-        self.engine.schedule(at: timer) { self.timerFired() }
+        self.engine.schedule(at: self.beginning + timer) { self.timerFired() }
     }
 }
 
