@@ -576,7 +576,7 @@ def one_shots_of_a_damaged_file(checks, folder, bootstrap):
         from "a.log*"
         parse text
         send {
-          topic = "cut"
+          topic = "damaged"
           key   = null
           value = @raw
         }
@@ -589,10 +589,10 @@ def one_shots_of_a_damaged_file(checks, folder, bootstrap):
         )
         checks.that(
             f"{' '.join([name, *words])} of a damaged file ends with 65, and names it",
-            result.returncode == 65 and "a.log.gz" in result.stderr.split("damaged")[-1],
+            result.returncode == 65 and re.search(r"file\.damaged.*a\.log\.gz", result.stderr),
             f"{result.returncode} {result.stdout} {result.stderr[-600:]}",
         )
-    records = sorted(message.value() for message in kit.read(bootstrap, ["cut"]))
+    records = sorted(message.value() for message in kit.read(bootstrap, ["damaged"]))
     checks.equal("what is before the damage is sent", records, sorted([b"1", b"2", b"3"] * 2))
 
 
