@@ -60,7 +60,8 @@ extension KafkaProducer {
     /// Commits the transaction, after all its records are acknowledged.
     ///
     /// Returns only if Kafka says that it is committed. A timeout is no answer: the commit goes on, and
-    /// the same call made again gives its result.
+    /// the same call made again gives its result. One whose records were not all settled by then has
+    /// not begun: it can be called again, or the transaction be aborted.
     ///
     /// - Parameter timeout: How long to wait for the result; nil for as long as it takes.
     /// - Throws: ``KafkaProducerError/transactionAbortable(_:)`` if a record failed: nothing is committed.

@@ -112,9 +112,11 @@ import Testing
             try await producer.withTransaction { _ = try await producer.send(Self.record(0)) }
             try await producer.beginTransaction()
             _ = try await producer.send(Self.record(1))
+            // A commit whose wait ends before its records are settled has not begun.
+            await producer.flush()
             try await broker.inject(.stall(.seconds(60)))
             await #expect(throws: KafkaProducerError.transactionPending) {
-                try await producer.commitTransaction(timeout: .milliseconds(20))
+                try await producer.commitTransaction(timeout: .seconds(1))
             }
             let abort = await #expect(throws: KafkaProducerError.self) {
                 try await producer.abortTransaction()
