@@ -279,11 +279,9 @@ package final class RecordAccumulator {
         }
         guard topic != .invalid else { return .invalidPartition }
         let topic = self.topics[topic.number]
-        // Compression may make it fit; without, it need not travel to be refused.
         let payload = (key?.count ?? 0) + (value?.count ?? 0) + RecordBatchHeader.size
-        if payload > topic.batchLimit, self.configuration.compressionType == .none {
-            return .tooLarge(size: payload, limit: topic.batchLimit)
-        }
+        let sizeLimit = self.sizeLimit(of: topic)
+        if payload > sizeLimit { return .tooLarge(size: payload, limit: sizeLimit) }
         let isSticky = partition == nil && (key == nil || self.configuration.partitionerIgnoresKeys)
         guard var chosen = self.choose(topic, partition, key) else { return .invalidPartition }
         while let batch = chosen.open {
@@ -337,6 +335,17 @@ package final class RecordAccumulator {
         completions.reserve(self.lastWaiterCount)
         batch.completions = completions
         return completions
+    }
+
+    /// What a batch of one record may have by the topic's `max.message.bytes`, in bytes, as far as
+    /// that is known.
+    package func sizeLimit(of topic: TopicIndex) -> Int {
+        topic == .invalid ? .max : self.sizeLimit(of: self.topics[topic.number])
+    }
+
+    // Compression may make more fit; without, it need not travel to be refused.
+    private func sizeLimit(of topic: Topic) -> Int {
+        self.configuration.compressionType == .none ? topic.batchLimit : .max
     }
 
     /// How many partitions a topic has; 0 while that is not known.

@@ -46,7 +46,12 @@ extension LaneWorker {
         limit: Int = .max,
         _ turn: inout Turn
     ) -> Appended {
-        let limit = min(limit, surroundings.configuration.maxRequestSize)
+        let topic = accumulator.topicIndex(record.topic)
+        let limit = min(
+            limit,
+            surroundings.configuration.maxRequestSize,
+            accumulator.sizeLimit(of: topic)
+        )
         guard let value = record.value, batchSize(of: record) > limit else {
             return append(record, offset: offset, &turn)
         }
