@@ -104,11 +104,20 @@ package struct ProducersAnswer: Sendable, Equatable {
         package var epoch: Int32
         /// The sequence of the last record in the log, -1 where none is known.
         package var lastSequence: Int32
+        /// That of the newest batch, in milliseconds since 1970, by which the broker forgets; -1
+        /// where none is known.
+        package var lastTimestamp: Int64
 
-        package init(producerID: Int64, epoch: Int32, lastSequence: Int32) {
+        package init(
+            producerID: Int64,
+            epoch: Int32,
+            lastSequence: Int32,
+            lastTimestamp: Int64 = -1
+        ) {
             self.producerID = producerID
             self.epoch = epoch
             self.lastSequence = lastSequence
+            self.lastTimestamp = lastTimestamp
         }
     }
 

@@ -382,7 +382,8 @@ extension ProducersAnswer {
                 Producer(
                     producerID: $0.producerID,
                     epoch: $0.producerEpoch,
-                    lastSequence: $0.lastSequence
+                    lastSequence: $0.lastSequence,
+                    lastTimestamp: $0.lastTimestamp
                 )
             }
         )
