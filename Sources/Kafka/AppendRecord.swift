@@ -46,8 +46,7 @@ func appendRecord(
                     value: value,
                     headers: headers,
                     timestamp: timestamp,
-                    owner: owner,
-                    position: position,
+                    origin: RecordOrigin(owner: owner, position: position),
                     waiter: waiter,
                     now: now()
                 )

@@ -14,15 +14,26 @@ extension ProducerBatch {
             guard let batch = try RecordBatch(from: &bytes) else { return nil }
             var next = 0
             var number = 0
+            var previous = -1
+            var marker: PositionHeader?
             try batch.forEachRecord(limit: limit) { span in
                 defer { number += 1 }
+                let own = PositionHeader(of: span)
+                marker = own ?? marker
                 guard next < wanted.count, wanted[next] == number else { return }
                 next += 1
-                self.copy(span, sealed.header.baseTimestamp, to: &builder)
-                positions.append(
-                    owner: self.run(ofRecord: number).owner,
-                    position: self.position(ofRecord: number)
-                )
+                let run = self.run(ofRecord: number)
+                let position = self.position(ofRecord: number)
+                // Records were left out before it: they are not of the run.
+                let isInRow = number == previous + 1
+                if isInRow {
+                    positions.append(owner: run.owner, position: position, routing: run.routing)
+                } else {
+                    positions.beginRun(owner: run.owner, position: position, routing: run.routing)
+                }
+                previous = number
+                let missing = isInRow || own != nil ? nil : marker
+                self.copy(span, sealed.header.baseTimestamp, missing, position, to: &builder)
             }
             guard next == wanted.count, next > 0 else { return nil }
             let codec = sealed.compression
@@ -42,18 +53,24 @@ extension ProducerBatch {
         }
     }
 
+    /// Copies a record, with its place in its file where the one that told of it is left out.
     private func copy(
         _ span: RecordSpan,
         _ baseTimestamp: Int64,
+        _ missing: PositionHeader?,
+        _ position: Int64,
         to builder: inout RecordBatchBuilder
     ) {
-        span.headers.withUnsafeBufferPointer { headers in
-            _ = builder.append(
+        func append(_ headers: UnsafeBufferPointer<RecordHeaderSpan>) -> Int {
+            builder.append(
                 key: span.key,
                 value: span.value,
                 headers: headers,
                 timestamp: baseTimestamp &+ span.timestampDelta
             )
+        }
+        span.headers.withUnsafeBufferPointer { headers in
+            _ = missing?.appended(to: headers, position: position, append) ?? append(headers)
         }
     }
 
@@ -76,6 +93,7 @@ extension ProducerBatch {
             sealed: sealed,
             positions: positions,
             completions: completions,
+            isPiece: true,
             pool: nil,
             charge: 0
         )

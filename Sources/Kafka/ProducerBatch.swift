@@ -6,18 +6,32 @@ internal import NIOCore
 /// Safe to share: one side has it at a time. The lane fills it and submits it, the producer's event
 /// loop numbers and sends it, and the delivery gives it back.
 package final class ProducerBatch: @unchecked Sendable, Equatable {
-    /// Records in a row of one owner.
+    /// Records in a row of one owner, whose partition was found in one way.
     package struct Run: Sendable, Equatable {
+        /// How records found their partition that take the place of refused ones.
+        package static let answer: Int32 = 0
+
         package var owner: UInt64
         package var firstPosition: Int64
         package var lastPosition: Int64
         package var count: Int32
+        /// How the records found their partition: the topic's number of partitions if by their keys
+        /// or their own choice, the stint of the sticky partitioner, below zero, if by its choice,
+        /// and ``answer`` for a record in the place of one that Kafka refused.
+        package var routing: Int32
 
-        package init(owner: UInt64, firstPosition: Int64, lastPosition: Int64, count: Int32) {
+        package init(
+            owner: UInt64,
+            firstPosition: Int64,
+            lastPosition: Int64,
+            count: Int32,
+            routing: Int32
+        ) {
             self.owner = owner
             self.firstPosition = firstPosition
             self.lastPosition = lastPosition
             self.count = count
+            self.routing = routing
         }
     }
 
@@ -28,14 +42,21 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
     /// The bytes on the wire.
     package let byteCount: Int
     package let createdAt: ContinuousClock.Instant
-    /// Whose the records are, in order; one of `recordCount` for each owner in a row.
+    /// Whose the records are, in order.
     package let runs: [Run]
+    /// It is made of some records of a sealed batch: between two of its runs others may be missing.
+    package let isPiece: Bool
     /// For each record how far its position is from its run's first.
     package let positionDeltas: [UInt32]
     /// Who waits for the records; nil for those of a lane, which counts receipts.
     let completions: BatchCompletions?
     /// The batch itself, until it is released.
     package private(set) var sealed: SealedRecordBatch?
+
+    /// Its row in the journal, 0 without one.
+    package var journalID: Int64 = 0
+    /// The row whose records it takes over, 0 for none.
+    package internal(set) var replaces: Int64 = 0
 
     // What the producer notes while it has the batch.
     /// The topic it was last sent to, which another of the same name is not.
@@ -63,6 +84,7 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         sealed: SealedRecordBatch,
         positions: RecordPositions,
         completions: BatchCompletions? = nil,
+        isPiece: Bool = false,
         pool: BufferPool?,
         charge: Int
     ) {
@@ -76,6 +98,7 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         self.runs = positions.runs
         self.positionDeltas = positions.deltas
         self.completions = completions
+        self.isPiece = isPiece
         self.pool = pool
         self.charge = charge
     }
@@ -130,39 +153,5 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         self.listener = nil
         // Moved, not copied: the pool must find nobody else who refers to the bytes.
         self.pool?.put(PooledBuffer(bytes: consume bytes, charge: self.charge))
-    }
-}
-
-/// Whose the records of a batch are, merged into runs while they are appended.
-struct RecordPositions {
-    private var ended: [ProducerBatch.Run] = []
-    /// The run that grows; without records before the first.
-    private var last = ProducerBatch.Run(owner: 0, firstPosition: 0, lastPosition: 0, count: 0)
-    private(set) var deltas: [UInt32] = []
-
-    var runs: [ProducerBatch.Run] { self.last.count > 0 ? self.ended + [self.last] : self.ended }
-
-    mutating func append(owner: UInt64, position: Int64) {
-        if self.last.count > 0, self.last.owner == owner, let delta = self.delta(to: position) {
-            self.last.lastPosition = position
-            self.last.count += 1
-            self.deltas.append(delta)
-        } else {
-            if self.last.count > 0 { self.ended.append(self.last) }
-            self.last = ProducerBatch.Run(
-                owner: owner,
-                firstPosition: position,
-                lastPosition: position,
-                count: 1
-            )
-            self.deltas.append(0)
-        }
-    }
-
-    /// Nil where the position goes back or too far: a run of its own begins there.
-    private func delta(to position: Int64) -> UInt32? {
-        guard position >= self.last.lastPosition else { return nil }
-        let (delta, overflow) = position.subtractingReportingOverflow(self.last.firstPosition)
-        return overflow ? nil : UInt32(exactly: delta)
     }
 }

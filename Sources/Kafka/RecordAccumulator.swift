@@ -36,74 +36,13 @@ package enum AppendResult: Sendable, Equatable {
 package final class RecordAccumulator {
     // Safe: one thread has it, and no function hands a property out while it is being changed. The
     // run-time check of that costs as much as copying the record.
-
-    /// A batch that takes records.
-    private final class OpenBatch {
-        let id: Int
-        let topic: Topic
-        let partition: Partition
-        let charge: Int
-        @exclusivity(unchecked) var builder: RecordBatchBuilder
-        @exclusivity(unchecked) var positions = RecordPositions()
-        @exclusivity(unchecked) var completions: BatchCompletions?
-        // Last, for only at run time is it known how large an instant is.
-        let createdAt: ContinuousClock.Instant
-
-        init(
-            id: Int,
-            topic: Topic,
-            partition: Partition,
-            createdAt: ContinuousClock.Instant,
-            buffer: PooledBuffer
-        ) {
-            self.id = id
-            self.topic = topic
-            self.partition = partition
-            self.createdAt = createdAt
-            self.charge = buffer.charge
-            self.builder = RecordBatchBuilder(buffer: buffer.bytes)
-        }
-    }
-
-    // Objects, for a record is on its way through them, and a copy would count each reference in them.
-
-    private final class Partition {
-        let number: Int32
-        @exclusivity(unchecked) var open: OpenBatch?
-        /// Batches of this partition that are on their way; nil while it has no leader.
-        var queued = 0
-        var hasLeader = true
-
-        init(number: Int32) {
-            self.number = number
-        }
-    }
-
-    private final class Topic {
-        let index: TopicIndex
-        let name: String
-        let bytes: [UInt8]
-        var error: KafkaError?
-        @exclusivity(unchecked) var partitions: [Partition] = []
-        /// What a batch may have, in bytes.
-        @exclusivity(unchecked) var batchLimit = Int.max
-        @exclusivity(unchecked) var sticky: StickyPartitioner
-
-        init(index: TopicIndex, name: UnsafeRawBufferPointer, sticky: StickyPartitioner) {
-            self.index = index
-            self.name = String(decoding: name, as: UTF8.self)
-            self.bytes = Array(name)
-            self.sticky = sticky
-        }
-    }
-
-    private let configuration: KafkaProducerConfiguration
+    let configuration: KafkaProducerConfiguration
     private let pool: BufferPool
     private let taker: BufferPool.Taker
-    @exclusivity(unchecked) private var generator: SeededGenerator
-    @exclusivity(unchecked) private var topics: [Topic] = []
-    @exclusivity(unchecked) private var topicsByHash: [UInt64: [Int]] = [:]
-    @exclusivity(unchecked) private var lastTopic = -1
+    @exclusivity(unchecked) var generator: SeededGenerator
+    @exclusivity(unchecked) var topics: [Topic] = []
+    @exclusivity(unchecked) var topicsByHash: [UInt64: [Int]] = [:]
+    @exclusivity(unchecked) var lastTopic = -1
     /// Batches that take records, the oldest first.
     @exclusivity(unchecked) private var open: CircularBuffer<OpenBatch> = []
     /// Batches that take no more records.
@@ -138,95 +77,6 @@ package final class RecordAccumulator {
         for batch in self.open { batch.partition.open = nil }
     }
 
-    // MARK: Topics
-
-    /// The number of a topic, the same for the same name.
-    package func topicIndex(_ name: UnsafeRawBufferPointer) -> TopicIndex {
-        if self.lastTopic >= 0, self.topics[self.lastTopic].bytes.elementsEqual(name) {
-            return TopicIndex(number: self.lastTopic)
-        }
-        let hash = Self.hash(name)
-        for number in self.topicsByHash[hash] ?? []
-        where self.topics[number].bytes.elementsEqual(name) {
-            self.lastTopic = number
-            return TopicIndex(number: number)
-        }
-        guard Self.isLegal(name) else { return .invalid }
-        return self.add(name, hash)
-    }
-
-    package func topicName(_ topic: TopicIndex) -> String {
-        self.topics.indices.contains(topic.number) ? self.topics[topic.number].name : ""
-    }
-
-    package func isReady(_ topic: TopicIndex) -> TopicReadiness {
-        guard topic != .invalid else { return .failed(.invalidTopicException) }
-        let topic = self.topics[topic.number]
-        if !topic.partitions.isEmpty { return .ready }
-        return topic.error.map { .failed($0) } ?? .needsMetadata
-    }
-
-    /// Takes over what became known of a topic; one that this lane does not use is passed over.
-    package func update(metadata: TopicMetadata) {
-        var name = metadata.name
-        let bytes = name.withUTF8 { Array($0) }
-        let hash = bytes.withUnsafeBytes { Self.hash($0) }
-        let candidates = self.topicsByHash[hash] ?? []
-        guard let number = candidates.first(where: { self.topics[$0].bytes == bytes }) else {
-            return
-        }
-        self.topics[number].error = Self.isFinal(metadata.error) ? metadata.error : nil
-        let topic = self.topics[number]
-        topic.batchLimit = metadata.maxMessageBytes ?? .max
-        while topic.partitions.count < metadata.partitions.count {
-            topic.partitions.append(Partition(number: Int32(topic.partitions.count)))
-        }
-        for (known, partition) in zip(topic.partitions, metadata.partitions) {
-            known.hasLeader = partition.leaderID >= 0
-        }
-        topic.sticky.leave()
-    }
-
-    /// An error that asking again does not change; the others are waited for.
-    private static func isFinal(_ error: KafkaError?) -> Bool {
-        error == .invalidTopicException || error == .topicAuthorizationFailed
-    }
-
-    private func add(_ name: UnsafeRawBufferPointer, _ hash: UInt64) -> TopicIndex {
-        let number = self.topics.count
-        let sticky = StickyPartitioner(
-            batchSize: self.configuration.batchSize,
-            isAdaptive: self.configuration.isAdaptivePartitioningEnabled,
-            seed: self.generator.next()
-        )
-        let index = TopicIndex(number: number)
-        self.topics.append(Topic(index: index, name: name, sticky: sticky))
-        self.topicsByHash[hash, default: []].append(number)
-        self.lastTopic = number
-        return index
-    }
-
-    /// FNV-1a: names are short, and met in a row.
-    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-    }
-
-    /// What Kafka takes as a topic's name: up to 249 letters, digits, dots, underscores and hyphens.
-    private static func isLegal(_ name: UnsafeRawBufferPointer) -> Bool {
-        guard (1...249).contains(name.count) else { return false }
-        let isOnlyDots = name.count <= 2 && name.allSatisfy { $0 == UInt8(ascii: ".") }
-        guard !isOnlyDots else { return false }
-        return name.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
-    }
-
     // MARK: Records
 
     /// Copies a record that a lane owns into the open batch of its partition.
@@ -237,8 +87,7 @@ package final class RecordAccumulator {
         value: UnsafeRawBufferPointer?,
         headers: UnsafeBufferPointer<RecordHeaderSpan>,
         timestamp: Int64,
-        owner: UInt64,
-        position: Int64,
+        origin: RecordOrigin,
         now: ContinuousClock.Instant
     ) -> AppendResult {
         self.append(
@@ -248,8 +97,7 @@ package final class RecordAccumulator {
             value: value,
             headers: headers,
             timestamp: timestamp,
-            owner: owner,
-            position: position,
+            origin: origin,
             waiter: nil,
             now: now
         )
@@ -257,7 +105,6 @@ package final class RecordAccumulator {
 
     /// Copies a record into the open batch of its partition, and notes there who waits for it.
     ///
-    /// `position` finds it again should it be refused; in a row of one owner it does not go back.
     /// The time is only asked for when a batch is begun.
     func append(
         topic: TopicIndex,
@@ -266,14 +113,13 @@ package final class RecordAccumulator {
         value: UnsafeRawBufferPointer?,
         headers: UnsafeBufferPointer<RecordHeaderSpan>,
         timestamp: Int64,
-        owner: UInt64,
-        position: Int64,
+        origin: RecordOrigin,
         waiter: BatchCompletions.Entry?,
         now: @autoclosure () -> ContinuousClock.Instant
     ) -> AppendResult {
         let needed =
             RecordBatchBuilder.upperBound(key: key, value: value, headers: headers)
-            + RecordBatchHeader.size
+            + (origin.header?.sizeLimit ?? 0) + RecordBatchHeader.size
         guard needed <= self.configuration.maxRequestSize else {
             return .tooLarge(size: needed, limit: self.configuration.maxRequestSize)
         }
@@ -285,16 +131,10 @@ package final class RecordAccumulator {
         let isSticky = partition == nil && (key == nil || self.configuration.partitionerIgnoresKeys)
         guard var chosen = self.choose(topic, partition, key) else { return .invalidPartition }
         while let batch = chosen.open {
-            let size = batch.builder.append(
-                key: key,
-                value: value,
-                headers: headers,
-                timestamp: timestamp,
-                limit: min(batch.charge, topic.batchLimit)
-            )
+            let limit = min(batch.charge, topic.batchLimit)
+            let size = Self.write(key, value, headers, timestamp, origin, limit: limit, to: batch)
             if size > 0 {
-                if isSticky { topic.sticky.produced(size, batchIsFull: false) }
-                self.note(owner, position, waiter, in: batch)
+                self.note(origin, waiter, size, isSticky: isSticky, in: batch)
                 return .appended
             }
             self.close(batch)
@@ -306,25 +146,59 @@ package final class RecordAccumulator {
         guard let batch = self.openBatch(topic, chosen, size: needed, now: now()) else {
             return .bufferFull
         }
-        let size = batch.builder.append(
+        let limit = batch.charge
+        let size = Self.write(key, value, headers, timestamp, origin, limit: limit, to: batch)
+        let length = RecordBatchHeader.size + size
+        self.note(origin, waiter, length, isSticky: isSticky, in: batch)
+        return .appended
+    }
+
+    /// Copies a record, with its place in its file if it is the first in a row; zero if the batch is
+    /// full.
+    @inline(__always)
+    private static func write(
+        _ key: UnsafeRawBufferPointer?,
+        _ value: UnsafeRawBufferPointer?,
+        _ headers: UnsafeBufferPointer<RecordHeaderSpan>,
+        _ timestamp: Int64,
+        _ origin: RecordOrigin,
+        limit: Int,
+        to batch: OpenBatch
+    ) -> Int {
+        if let header = origin.header, batch.needsPosition(origin, header) {
+            return header.appended(to: headers, position: origin.position) { headers in
+                batch.builder.append(
+                    key: key,
+                    value: value,
+                    headers: headers,
+                    timestamp: timestamp,
+                    limit: limit
+                )
+            }
+        }
+        return batch.builder.append(
             key: key,
             value: value,
             headers: headers,
             timestamp: timestamp,
-            limit: batch.charge
+            limit: limit
         )
-        if isSticky { topic.sticky.produced(RecordBatchHeader.size + size, batchIsFull: false) }
-        self.note(owner, position, waiter, in: batch)
-        return .appended
     }
 
+    @inline(__always)
     private func note(
-        _ owner: UInt64,
-        _ position: Int64,
+        _ origin: RecordOrigin,
         _ waiter: BatchCompletions.Entry?,
+        _ size: Int,
+        isSticky: Bool,
         in batch: OpenBatch
     ) {
-        batch.positions.append(owner: owner, position: position)
+        let topic = batch.topic
+        batch.note(
+            origin,
+            routing: isSticky ? topic.sticky.stint : Int32(topic.partitions.count)
+        )
+        if isSticky { topic.sticky.produced(size, batchIsFull: false) }
         if let waiter { self.completions(of: batch).append(waiter) }
     }
 

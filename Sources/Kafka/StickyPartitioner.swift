@@ -8,6 +8,8 @@ package struct StickyPartitioner: Sendable {
     private var generator: SeededGenerator
     private var current: Int32?
     private var producedBytes = 0
+    /// Which stay at one partition this is, below zero; the next begins when the partition is left.
+    private(set) var stint: Int32 = -1
 
     package init(batchSize: Int, isAdaptive: Bool, seed: UInt64) {
         self.batchSize = batchSize
@@ -42,6 +44,7 @@ package struct StickyPartitioner: Sendable {
     package mutating func leave() {
         self.current = nil
         self.producedBytes = 0
+        self.stint = self.stint > .min ? self.stint - 1 : -1
     }
 
     private mutating func choose(queued: (Int32) -> Int?, count: Int32) -> Int32 {

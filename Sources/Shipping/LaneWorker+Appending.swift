@@ -112,8 +112,7 @@ extension LaneWorker {
                 value: record.value,
                 headers: headers,
                 timestamp: record.timestamp ?? turn.readTime,
-                owner: turn.owner,
-                position: offset,
+                origin: RecordOrigin(owner: turn.owner, position: offset),
                 now: turn.now
             )
         }

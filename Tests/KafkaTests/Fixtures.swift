@@ -29,7 +29,7 @@ func makeBatch(
         Array(value.utf8).withUnsafeBytes { bytes in
             _ = builder.append(key: nil, value: bytes, timestamp: 1000 + Int64(number))
         }
-        positions.append(owner: owner, position: position + Int64(number) * 10)
+        positions.append(owner: owner, position: position + Int64(number) * 10, routing: 1)
     }
     return ProducerBatch(
         topic: topic,

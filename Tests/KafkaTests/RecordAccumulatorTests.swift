@@ -60,10 +60,63 @@ final class Lane {
         for _ in 0..<count { _ = self.append(String(repeating: "x", count: size)) }
     }
 
+    /// Appends a record of file `source` that says where it is from.
+    func append(
+        _ value: String = "v",
+        key: String? = nil,
+        source: UInt64,
+        at position: Int64,
+        isAnswer: Bool = false
+    ) -> AppendResult {
+        withBytes(of: key) { key in
+            withBytes(of: value) { value in
+                withBytes(of: "5f3a/\(source)/0/") { prefix in
+                    self.accumulator.append(
+                        topic: self.topic,
+                        partition: nil,
+                        key: key,
+                        value: value,
+                        headers: .init(start: nil, count: 0),
+                        timestamp: 1000,
+                        origin: RecordOrigin(
+                            owner: source,
+                            position: position,
+                            isAnswer: isAnswer,
+                            header: prefix.map { PositionHeader(source: source, prefix: $0) }
+                        ),
+                        now: self.now
+                    )
+                }
+            }
+        }
+    }
+
+    func flushed() throws -> ProducerBatch {
+        self.accumulator.flush()
+        return try #require(self.drain().first)
+    }
+
     func drain() -> [ProducerBatch] {
         var batches: [ProducerBatch] = []
         while let batch = self.accumulator.nextReady(now: self.now) { batches.append(batch) }
         return batches
+    }
+}
+
+func withBytes<Result>(
+    of text: String?,
+    _ body: (UnsafeRawBufferPointer?) -> Result
+) -> Result {
+    guard let text else { return body(nil) }
+    return Array(text.utf8).withUnsafeBytes { body($0) }
+}
+
+/// What each record of a batch says of where it is from.
+func positionHeaders(of batch: ProducerBatch) throws -> [String?] {
+    var bytes = try #require(batch.sealed?.buffer)
+    return try #require(try RecordBatch(from: &bytes)).records().map { record in
+        let header = record.headers.first { $0.name == "forktail.position" }
+        return header?.value.map { String(decoding: $0, as: UTF8.self) }
     }
 }
 

@@ -95,8 +95,7 @@ final class SimulatedLane {
                     value: value,
                     headers: UnsafeBufferPointer(start: nil, count: 0),
                     timestamp: 1_700_000_000_000 + Int64(position),
-                    owner: UInt64(self.number),
-                    position: Int64(position),
+                    origin: RecordOrigin(owner: UInt64(self.number), position: Int64(position)),
                     now: now
                 )
             }

@@ -1,0 +1,83 @@
+internal import KafkaProtocol
+
+/// What an accumulator has open, and for whom.
+///
+/// Objects, for a record is on its way through them, and a copy would count each reference in them.
+/// Safe: they belong to the accumulator, which one thread has.
+extension RecordAccumulator {
+    /// A batch that takes records.
+    final class OpenBatch {
+        let id: Int
+        let topic: Topic
+        let partition: Partition
+        let charge: Int
+        @exclusivity(unchecked) var builder: RecordBatchBuilder
+        @exclusivity(unchecked) var positions = RecordPositions()
+        /// Which file the last record is of that can say so.
+        @exclusivity(unchecked) var source: UInt64?
+        @exclusivity(unchecked) var completions: BatchCompletions?
+        // Last, for only at run time is it known how large an instant is.
+        let createdAt: ContinuousClock.Instant
+
+        init(
+            id: Int,
+            topic: Topic,
+            partition: Partition,
+            createdAt: ContinuousClock.Instant,
+            buffer: PooledBuffer
+        ) {
+            self.id = id
+            self.topic = topic
+            self.partition = partition
+            self.createdAt = createdAt
+            self.charge = buffer.charge
+            self.builder = RecordBatchBuilder(buffer: buffer.bytes)
+        }
+
+        /// Whether a record has to say where it is from, for nobody can count from the one before it.
+        func needsPosition(_ origin: RecordOrigin, _ header: PositionHeader) -> Bool {
+            let routing = origin.isAnswer ? ProducerBatch.Run.answer : 1
+            return self.source != header.source
+                || !self.positions.continues(at: origin.position, routing: routing)
+        }
+
+        func note(_ origin: RecordOrigin, routing: Int32) {
+            self.source = origin.header?.source
+            self.positions.append(
+                owner: origin.owner,
+                position: origin.position,
+                routing: origin.isAnswer ? ProducerBatch.Run.answer : routing
+            )
+        }
+    }
+
+    final class Partition {
+        let number: Int32
+        @exclusivity(unchecked) var open: OpenBatch?
+        /// Batches of this partition that are on their way; nil while it has no leader.
+        var queued = 0
+        var hasLeader = true
+
+        init(number: Int32) {
+            self.number = number
+        }
+    }
+
+    final class Topic {
+        let index: TopicIndex
+        let name: String
+        let bytes: [UInt8]
+        var error: KafkaError?
+        @exclusivity(unchecked) var partitions: [Partition] = []
+        /// What a batch may have, in bytes.
+        @exclusivity(unchecked) var batchLimit = Int.max
+        @exclusivity(unchecked) var sticky: StickyPartitioner
+
+        init(index: TopicIndex, name: UnsafeRawBufferPointer, sticky: StickyPartitioner) {
+            self.index = index
+            self.name = String(decoding: name, as: UTF8.self)
+            self.bytes = Array(name)
+            self.sticky = sticky
+        }
+    }
+}
