@@ -9,6 +9,8 @@ package enum ProducerAnswer: Sendable, Equatable {
     case transaction(TransactionAnswer, throttle: Duration = .zero)
     /// Nil where the broker does not tell.
     case maxMessageBytes(Int?)
+    /// To a reader.
+    case read(ReadAnswer)
 }
 
 /// The brokers of a cluster, and the topics that were asked for.
@@ -198,6 +200,8 @@ package enum ProducerRequest: Sendable, Equatable {
     case transaction(TransactionRequest)
     /// A topic's `max.message.bytes`.
     case describeLimit(topic: String)
+    /// What readers ask; a producer does not.
+    case read(ReadRequest)
 }
 
 /// What became of a batch: the receipt for all its records.

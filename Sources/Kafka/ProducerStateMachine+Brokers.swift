@@ -116,6 +116,7 @@ extension ProducerStateMachine {
         case .describeLimit(let topic): self.wantLimit(of: topic)
         case .describeProducers(let partition): self.proofFailed(partition, now: now)
         case .transaction(let request): self.transactions?.lost(request, now: now)
+        case .read: preconditionFailure("a producer does not read")
         case .produce(let batches):
             self.statistics.requestsInFlight -= 1
             for batch in batches {

@@ -14,6 +14,8 @@ enum Wire {
         /// Nil with a broker before 2.8, which does not tell what it remembers of producers.
         let describeProducers: Int16?
         let describeConfigs: Int16?
+        /// Nil with a broker from which this client cannot read.
+        let reading: ReadVersions?
         /// Nil with a broker that has no transactions.
         var transactions: TransactionVersions?
     }
@@ -27,6 +29,7 @@ enum Wire {
         case .describeProducers where versions.describeProducers == nil:
             .producers(ProducersAnswer(error: .unsupportedVersion))
         case .describeLimit where versions.describeConfigs == nil: .maxMessageBytes(nil)
+        case .read where versions.reading == nil: .read(.failed(.unsupportedVersion))
         default: nil
         }
     }
@@ -134,6 +137,7 @@ enum Wire {
                     .flatMap(DescribeProducersRequest.commonVersion),
                 describeConfigs: answer.versions(of: .describeConfigs)
                     .flatMap(DescribeConfigsRequest.commonVersion),
+                reading: ReadVersions(answer),
                 transactions: transactions
             )
         )
@@ -209,6 +213,14 @@ enum Wire {
                 correlationID: correlationID,
                 clientID: clientID
             )
+        case .read(let request):
+            guard let reading = versions.reading else { throw ProtocolError.unexpectedNull }
+            return try encode(
+                request,
+                versions: reading,
+                correlationID: correlationID,
+                configuration: configuration
+            )
         }
     }
 
@@ -279,6 +291,9 @@ enum Wire {
             let own = answer.results.first { $0.name == topic && $0.errorCode == .none }
             let setting = own?.configs.first { $0.name == maxMessageBytes }
             return .maxMessageBytes(setting?.value.flatMap { Int($0) })
+        case .read(let request):
+            guard let reading = versions.reading else { throw ProtocolError.unexpectedNull }
+            return .read(try decode(body, to: request, versions: reading))
         }
     }
 

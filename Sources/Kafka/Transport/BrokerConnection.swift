@@ -5,6 +5,15 @@ internal import NIOPosix
 internal import NIOSSL
 internal import NIOTLS
 
+/// Whom a connection tells what happens to it, on the event loop of both.
+protocol ConnectionOwner: AnyObject {
+    func connected(_ id: BrokerID, _ connection: BrokerConnection, _ support: TransactionSupport?)
+    func answered(_ request: RequestID, _ answer: ProducerAnswer)
+    func closed(_ id: BrokerID, _ connection: BrokerConnection, reason: String, isRefusal: Bool)
+    func wrote(_ bytes: Int, to id: BrokerID, now: ContinuousClock.Instant)
+    func read(_ bytes: Int, from id: BrokerID, now: ContinuousClock.Instant)
+}
+
 /// One connection to a broker: its machine, at the end of a channel.
 ///
 /// Safe to share: everything runs on the producer's event loop.
@@ -16,7 +25,7 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
     let address: BrokerAddress
     private let configuration: KafkaProducerConfiguration
     private let setupTimeout: Duration
-    private let core: EngineCore
+    private let core: any ConnectionOwner
     private let security: ConnectionSecurity
     /// Nil where the connection is not encrypted.
     private let tls: TLSClient?
@@ -33,7 +42,7 @@ final class BrokerConnection: ChannelInboundHandler, @unchecked Sendable {
         address: BrokerAddress,
         configuration: KafkaProducerConfiguration,
         setupTimeout: Duration,
-        core: EngineCore,
+        core: any ConnectionOwner,
         security: ConnectionSecurity,
         eventLoop: any EventLoop
     ) {

@@ -5,7 +5,7 @@ internal import NIOPosix
 /// What lives on the producer's event loop: the machine, its connections and its timer.
 ///
 /// Safe to share: every function runs on the event loop, which each entry point checks.
-final class EngineCore: @unchecked Sendable {
+final class EngineCore: ConnectionOwner, @unchecked Sendable {
     private var machine: ProducerStateMachine
     private let eventLoop: any EventLoop
     private let logger: Logger
