@@ -103,7 +103,10 @@ let package = Package(
         tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
         tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage"]),
-        tests("ShippingTests", ["Shipping", "Kafka", "PipelineLanguage", logging]),
+        tests(
+            "ShippingTests",
+            ["Shipping", "Kafka", "KafkaProtocol", "PipelineLanguage", logging, nioCore]
+        ),
         tests(
             "SimulationTests",
             [

@@ -14,6 +14,16 @@ package struct LoadedPipeline: Sendable {
     package var path: String { plan.source.path }
     package var testCount: Int { plan.tests.count }
 
+    /// The topics of every `send`, and of `on error`.
+    var topics: [TopicNames] {
+        switch plan.errorPolicy {
+        case .deadLetter(let topic): plan.topics + [TopicNames(topic)]
+        case .steps(let steps):
+            plan.topics + steps.flatMap(\.sends).map { TopicNames($0.topic) }
+        case .stop, .skip: plan.topics
+        }
+    }
+
     /// - Throws: `ServiceError` (78) for what only shows when the plan meets this host: a missing
     ///   environment variable, an unknown time zone or encoding, a regular expression that PCRE2
     ///   refuses.

@@ -1,0 +1,303 @@
+internal import Checkpointing
+internal import Glibc
+internal import Kafka
+internal import KafkaProtocol
+package import Logging
+internal import PipelineLanguage
+internal import Synchronization
+
+/// `forktail verify`: reads topics back, and says of each file whether all of it is there once and
+/// in order.
+package struct VerifyService {
+    package struct Options: Sendable {
+        /// Those to read; none for the pipelines' own.
+        package var topics: [String]
+        /// Milliseconds since 1970; nil for the beginning, and the end.
+        package var from: Int64?
+        package var to: Int64?
+        package var readsUncommitted: Bool
+        package var reportsAsJSON: Bool
+        package var isQuiet: Bool
+        package var patience: Duration
+
+        package init(
+            topics: [String],
+            from: Int64?,
+            to: Int64?,
+            readsUncommitted: Bool,
+            reportsAsJSON: Bool,
+            isQuiet: Bool,
+            patience: Duration
+        ) {
+            self.topics = topics
+            self.from = from
+            self.to = to
+            self.readsUncommitted = readsUncommitted
+            self.reportsAsJSON = reportsAsJSON
+            self.isQuiet = isQuiet
+            self.patience = patience
+        }
+    }
+
+    private let pipelines: [LoadedPipeline]
+    private let options: Options
+    private let topics: [String]
+    private let rows: [FileCheckpoint]
+    private let listener: VerifyListener
+    private let reader: TopicReader
+
+    /// Reads the checkpoints, before any record: what they have passed must be in the topics.
+    ///
+    /// - Parameter stateDirectory: nil when there is none to hold the topics against.
+    /// - Throws: `ServiceError`: 64 when no topic is named, 66 when there are no checkpoints, 73 when
+    ///   they cannot be trusted, 78 for a wrong property.
+    package init(
+        pipelines: [LoadedPipeline],
+        settings: ProducerSettings,
+        stateDirectory: String?,
+        options: Options,
+        logger: Logger
+    ) throws {
+        self.pipelines = pipelines
+        self.options = options
+        rows = try stateDirectory.map(Self.rows) ?? []
+        topics = try Self.topics(pipelines, options)
+        listener = VerifyListener(isCut: options.from != nil)
+        var configuration = settings.configuration
+        // Nothing is sent: a broker that lacks what a producer needs can be read from.
+        configuration.isIdempotenceEnabled = false
+        configuration.compressionType = .none
+        configuration.allowsAutoCreateTopics = false
+        var scope = ReaderStateMachine.Scope(topics: topics)
+        scope.from = options.from.map(LogPlace.time) ?? .start
+        scope.to = options.to.map(LogPlace.time) ?? .end
+        scope.isolation = options.readsUncommitted ? .readUncommitted : .readCommitted
+        scope.patience = options.patience
+        do {
+            reader = try TopicReader(configuration: configuration, scope: scope, logger: logger)
+        } catch {
+            throw ServiceError(.configuration, "\(error)")
+        }
+    }
+
+    private static func rows(in stateDirectory: String) throws -> [FileCheckpoint] {
+        do throws(CheckpointError) {
+            return try CheckpointStore.open(readOnly: stateDirectory + "/checkpoints.db").allFiles()
+        } catch {
+            throw ServiceError(error.kind == .missing ? .noInput : .cannotCreate, error.message)
+        }
+    }
+
+    private static func topics(
+        _ pipelines: [LoadedPipeline],
+        _ options: Options
+    ) throws -> [String] {
+        guard options.topics.isEmpty else { return Set(options.topics).sorted() }
+        var topics: Set<String> = []
+        for pipeline in pipelines {
+            for names in pipeline.topics {
+                guard let all = names.all else {
+                    throw ServiceError(
+                        .usage,
+                        "\(pipeline.path) sends to \(names.pattern): name the topics, as -t NAME"
+                    )
+                }
+                topics.formUnion(all)
+            }
+        }
+        guard !topics.isEmpty else {
+            throw ServiceError(.usage, "name a pipeline, or topics, as -t orders")
+        }
+        return topics.sorted()
+    }
+
+    /// Reads, and prints the report on standard output.
+    ///
+    /// - Throws: `ServiceError`: 69 when no broker answers, 77 when one refuses, 65 for what cannot
+    ///   be read.
+    package func run(signals: borrowing Signals) throws -> ExitStatus {
+        reader.start(for: listener)
+        defer { reader.stop() }
+        var shown = ContinuousClock.now
+        while !listener.isFinished {
+            switch signals.wait(for: .milliseconds(20)) {
+            case .stop: return .temporary
+            case .report: showProgress()
+            case .hangUp, nil:
+                guard shown + .seconds(5) <= .now else { continue }
+                shown = .now
+                if !options.isQuiet { showProgress() }
+            }
+        }
+        if let error = listener.error { throw ServiceError(error.status, error.reason) }
+        let report = makeReport()
+        let text = options.reportsAsJSON ? report.json : report.text
+        try writeToStandardOutput(text)
+        return report.status
+    }
+
+    private func showProgress() {
+        let (read, all, records) = listener.progress
+        let percent = all > 0 ? 100 * read / all : 100
+        writeToStandardError(
+            "verify: \(percent) %  \(Quantity.grouped(read)) of \(Quantity.grouped(all)) offsets, "
+                + "\(Quantity.grouped(records)) records\n"
+        )
+    }
+
+    // MARK: Files
+
+    private func makeReport() -> VerifyReport {
+        var report = listener.report(topics: topics)
+        report.audit.compareTopics()
+        let owners = Set(report.audit.streams.map(\.owner))
+        for stream in report.audit.streams {
+            let runs = report.audit.runs(of: stream)
+            let count = runs.values.flatMap(\.self).reduce(0) { $0 + $1.count }
+            let row = rows.first { $0.id == stream.file && $0.generation == stream.generation }
+            var file = VerifyReport.File(
+                stream: stream,
+                path: owners.count == 1 ? row?.path : nil,
+                records: count
+            )
+            compare(&file, with: owners.count == 1 ? row : nil, runs, cut: report.audit.cut)
+            report.files.append(file)
+        }
+        return report
+    }
+
+    /// Makes the file's records again, and looks for each in the topics.
+    private func compare(
+        _ file: inout VerifyReport.File,
+        with row: FileCheckpoint?,
+        _ runs: [String: [PositionAudit.Run]],
+        cut: Set<TopicPartition>
+    ) {
+        guard let row else {
+            file.notChecked = "gaps and repeats of single records: it is not in the state directory"
+            return
+        }
+        guard let pipeline = pipelines.first(where: { $0.name == row.pipeline }) else {
+            file.notChecked =
+                "gaps and repeats of single records: pipeline \"\(row.pipeline)\" is not given"
+            return
+        }
+        let records = FileRecords(
+            pipeline: pipeline,
+            row: row,
+            partitionCounts: listener.partitionCounts
+        )
+        var audit = FileAudit(
+            runs: runs,
+            cut: cut,
+            end: LinePosition(offset: row.checkpoint.offset)
+        )
+        let topics = Set(topics)
+        do {
+            try records.visit { record in
+                if topics.contains(record.topic) { audit.expect(record) }
+            }
+            file.findings = audit.finish()
+        } catch {
+            file.notChecked = "gaps and repeats of single records: \(error)"
+        }
+    }
+}
+
+extension ReaderError {
+    fileprivate var status: ExitStatus {
+        switch self {
+        case .unreachable: .unavailable
+        case .refused: .noPermission
+        case .unreadable: .dataError
+        }
+    }
+}
+
+/// What was read so far, for whoever waits for it.
+private final class VerifyListener: TopicReading {
+    private struct State {
+        var audit = PositionAudit()
+        /// By partition: where reading began, where it is, and where it ends.
+        var places: [TopicPartition: (start: Int64, offset: Int64, end: Int64)] = [:]
+        var skipped: [String] = []
+        var failure: ReaderError?
+        var isFinished = false
+    }
+
+    private let state = Mutex(State())
+    private let isCut: Bool
+
+    init(isCut: Bool) {
+        self.isCut = isCut
+    }
+
+    var isFinished: Bool { state.withLock { $0.isFinished } }
+
+    var error: ReaderError? { state.withLock { $0.failure } }
+
+    /// Offsets read, offsets in all, and records.
+    var progress: (read: Int64, all: Int64, records: Int64) {
+        state.withLock { state in
+            let read = state.places.values.reduce(0) { $0 + $1.offset - $1.start }
+            let all = state.places.values.reduce(0) { $0 + $1.end - $1.start }
+            return (read, all, state.audit.records)
+        }
+    }
+
+    var partitionCounts: [String: Int32] {
+        state.withLock { state in
+            state.places.keys.reduce(into: [:]) { $0[$1.topic, default: 0] += 1 }
+        }
+    }
+
+    func report(topics: [String]) -> VerifyReport {
+        state.withLock { state in
+            var report = VerifyReport(topics: topics, audit: state.audit)
+            report.skipped = state.skipped
+            report.partitionCount = state.places.count
+            return report
+        }
+    }
+
+    // MARK: TopicReading
+
+    func found(_ partition: TopicPartition, start: Int64, end: Int64) {
+        state.withLock { state in
+            state.places[partition] = (start, start, end)
+            if start > 0 || isCut { state.audit.beginsLate(partition) }
+        }
+    }
+
+    func read(_ read: ReadBatches) {
+        state.withLock { state in
+            do {
+                for each in read.batches {
+                    try state.audit.read(
+                        each.batch,
+                        isAborted: each.isAborted,
+                        in: read.partition
+                    )
+                }
+            } catch {
+                state.failure = .unreadable("\(read.partition): \(error)")
+                state.isFinished = true
+            }
+            state.places[read.partition]?.offset = read.offset
+        }
+    }
+
+    func skipped(_ partition: TopicPartition, from: Int64, to: Int64) {
+        state.withLock { state in
+            state.skipped.append("\(partition) was deleted from offset \(from) to \(to) meanwhile")
+            state.audit.beginsLate(partition)
+        }
+    }
+
+    func finished(_ error: ReaderError?) {
+        state.withLock { state in
+            state.failure = state.failure ?? error
+            state.isFinished = true
+        }
+    }
+}
