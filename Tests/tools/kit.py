@@ -117,13 +117,13 @@ def forktail(*arguments, timeout=120, **options):
 
 
 class Service:
-    """A `forktail run` in the background, its log in a file."""
+    """A `forktail run` in the background, its log in a file; or another command."""
 
-    def __init__(self, log, *arguments):
+    def __init__(self, log, *arguments, command="run"):
         self.log_path = pathlib.Path(log)
         with open(self.log_path, "ab") as output:
             self.process = subprocess.Popen(
-                [str(FORKTAIL), "run", *map(str, arguments), "--log-format", "json"],
+                [str(FORKTAIL), command, *map(str, arguments), "--log-format", "json"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -211,11 +211,11 @@ def tell_broker(process, command):
         raise Failure(f"the broker answered {command!r} with {answer!r}")
 
 
-def stop_broker(process):
+def stop_broker(process, timeout=20):
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
