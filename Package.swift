@@ -71,7 +71,7 @@ let package = Package(
                 lifecycle, coreMetrics,
             ]
         ),
-        library("Checkpointing", ["CSQLite"]),
+        library("Checkpointing", ["CSQLite", "CPlatform"]),
         library("FileTailing", ["CPlatform", "CZlib", "CZstd"]),
         library("PipelineLanguage"),
         library("RecordProcessing", ["PipelineLanguage", "CPCRE2", "CPlatform"]),

@@ -41,6 +41,7 @@ struct CheckpointSchema: Sendable {
             PRIMARY KEY (pipeline, name)
         ) STRICT, WITHOUT ROWID;
         """,
+        journalStep,
     ])
 
     /// Takes the steps that the database lacks, in one transaction.

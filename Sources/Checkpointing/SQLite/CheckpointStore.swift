@@ -4,8 +4,8 @@ import Synchronization
 
 /// Where checkpoints are remembered: one SQLite database in a state directory with one owner.
 ///
-/// Each call is one durable transaction: when it returns, a power cut cannot take it back; when it
-/// throws, nothing has changed.
+/// Each call is one durable transaction: when it returns, a power cut cannot take it back, unless
+/// ``Synchronous/normal`` was chosen; when it throws, nothing has changed.
 ///
 ///     let store = try CheckpointStore(path: "/var/lib/forktail/checkpoints.db")
 ///     file.id = try store.register(file)
@@ -14,9 +14,22 @@ package final class CheckpointStore: CheckpointKeeping {
     /// Called before each database step with its name; a returned SQLite code is its failure.
     package typealias StepHook = @Sendable (String) -> Int32?
 
+    /// What survives a power cut; a crash of the process alone takes back nothing.
+    package enum Synchronous: String, Sendable, CaseIterable {
+        /// Each call.
+        case full
+        /// Sessions and new files; of the rest what the kernel has written by itself.
+        case normal
+    }
+
     package let path: String
-    /// How often this database was opened by an owner; a copied one starts to differ here.
+    /// How often this database was opened by an owner.
     package let incarnation: Int64
+    /// Who this state directory is to others.
+    package let owner: OwnerID
+    /// Whether it was, when it was opened, the database that the last process wrote.
+    package let ownership: Ownership
+    private let synchronous: Synchronous
     private let connection: Mutex<SQLiteConnection>
     private let identity: FileIdentity?
     private let lock: StateDirectoryLock?
@@ -27,14 +40,21 @@ package final class CheckpointStore: CheckpointKeeping {
     ///   cannot be trusted, `.tooNew` if a later version wrote them.
     package convenience init(
         path: String,
+        synchronous: Synchronous = .full,
         beforeStep: StepHook? = nil
     ) throws(CheckpointError) {
-        try self.init(path: path, schema: .current, beforeStep: beforeStep)
+        try self.init(
+            path: path,
+            schema: .current,
+            synchronous: synchronous,
+            beforeStep: beforeStep
+        )
     }
 
     init(
         path: String,
         schema: CheckpointSchema,
+        synchronous: Synchronous = .full,
         beforeStep: StepHook? = nil
     ) throws(CheckpointError) {
         let directory = parentDirectory(of: path)
@@ -45,7 +65,12 @@ package final class CheckpointStore: CheckpointKeeping {
         let connection = try SQLiteConnection(path: path, mode: .existing, beforeStep: beforeStep)
         try schema.migrate(connection)
         try connection.refuseChangedRows()
-        self.incarnation = try connection.beginIncarnation()
+        let row = try connection.beginIncarnation(in: directory)
+        if synchronous == .normal { try connection.run("PRAGMA synchronous = NORMAL") }
+        self.incarnation = row.incarnation
+        self.owner = row.owner
+        self.ownership = row.ownership
+        self.synchronous = synchronous
         self.path = path
         self.identity = try FileIdentity(of: path)
         self.lock = lock
@@ -61,7 +86,11 @@ package final class CheckpointStore: CheckpointKeeping {
         }
         let connection = try SQLiteConnection(path: path, mode: .readOnly, beforeStep: nil)
         try CheckpointSchema.current.refuseOther(connection)
-        self.incarnation = try connection.incarnation()
+        let row = try connection.ownership()
+        self.incarnation = row.incarnation
+        self.owner = row.owner
+        self.ownership = row.ownership
+        self.synchronous = .full
         self.path = path
         self.identity = nil
         self.lock = nil
@@ -88,12 +117,13 @@ package final class CheckpointStore: CheckpointKeeping {
 
     /// Remembers a file for the first time; the id is durable before the first byte is read.
     package func register(_ file: FileCheckpoint) throws(CheckpointError) -> Int64 {
-        try inTransaction { connection throws(CheckpointError) in try connection.insert(file) }
+        try register([file])[0]
     }
 
     package func register(_ files: [FileCheckpoint]) throws(CheckpointError) -> [Int64] {
         if files.isEmpty { return [] }
-        return try inTransaction { connection throws(CheckpointError) in
+        // An id that a power cut took back would be given to another file.
+        return try inTransaction(isDurable: true) { connection throws(CheckpointError) in
             var ids: [Int64] = []
             for file in files { ids.append(try connection.insert(file)) }
             return ids
@@ -158,12 +188,23 @@ package final class CheckpointStore: CheckpointKeeping {
         }
     }
 
-    private func inTransaction<Result: Sendable>(
+    func inTransaction<Result: Sendable>(
+        isDurable: Bool = false,
         _ body: (SQLiteConnection) throws(CheckpointError) -> Result
     ) throws(CheckpointError) -> Result {
         try connection.withLock { connection throws(CheckpointError) in
-            try connection.transaction { () throws(CheckpointError) in try body(connection) }
+            let isRaised = isDurable && synchronous == .normal
+            if isRaised { try connection.run("PRAGMA synchronous = FULL") }
+            // Were it to fail, commits would only last longer.
+            defer { if isRaised { try? connection.run("PRAGMA synchronous = NORMAL") } }
+            return try connection.transaction { () throws(CheckpointError) in try body(connection) }
         }
+    }
+
+    func reading<Result: Sendable>(
+        _ body: (SQLiteConnection) throws(CheckpointError) -> Result
+    ) throws(CheckpointError) -> Result {
+        try connection.withLock { connection throws(CheckpointError) in try body(connection) }
     }
 
     // Made whole beside its place and then renamed: an empty file at `path` is always damage.

@@ -21,20 +21,6 @@ extension SQLiteConnection {
         Int(try integer("PRAGMA user_version") ?? 0)
     }
 
-    func incarnation() throws(CheckpointError) -> Int64 {
-        guard let value = try integer("SELECT incarnation FROM owner") else {
-            throw .damaged(path, "it has no owner row")
-        }
-        return value
-    }
-
-    func beginIncarnation() throws(CheckpointError) -> Int64 {
-        try transaction { () throws(CheckpointError) in
-            try run("UPDATE owner SET incarnation = incarnation + 1")
-            return try incarnation()
-        }
-    }
-
     func insert(_ file: FileCheckpoint) throws(CheckpointError) -> Int64 {
         let row = stamped(file)
         try query(
@@ -45,6 +31,17 @@ extension SQLiteConnection {
     }
 
     func update(_ file: FileCheckpoint) throws(CheckpointError) {
+        guard try updateIfKnown(file) else {
+            throw CheckpointError(
+                .failed,
+                "the checkpoint of '\(file.path)' was never registered (id \(file.id)); "
+                    + "please report this"
+            )
+        }
+    }
+
+    /// False if there is no such file, or no longer.
+    func updateIfKnown(_ file: FileCheckpoint) throws(CheckpointError) -> Bool {
         let row = stamped(file)
         try query(
             "UPDATE file SET (\(columns)) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE id = ?",
@@ -53,13 +50,30 @@ extension SQLiteConnection {
                 $0.bind(row.id)
             }
         )
-        guard changedRows == 1 else {
-            throw CheckpointError(
-                .failed,
-                "the checkpoint of '\(file.path)' was never registered (id \(file.id)); "
-                    + "please report this"
-            )
-        }
+        return changedRows == 1
+    }
+
+    /// Keeps what is to become of a file if a transaction is committed.
+    func insert(
+        _ file: FileCheckpoint,
+        pendingIn transactionalID: String
+    ) throws(CheckpointError) {
+        let row = stamped(file)
+        try query(
+            """
+            INSERT INTO pending_file (\(columns), id, transactional_id)
+            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+            """,
+            bind: {
+                bindColumns(of: row, to: &$0)
+                $0.bind(row.id)
+                $0.bind(transactionalID)
+            }
+        )
+    }
+
+    func pendingFiles(_ transactionalID: String) throws(CheckpointError) -> [FileCheckpoint] {
+        try files("pending_file WHERE transactional_id = ?") { $0.bind(transactionalID) }
     }
 
     func deleteFile(_ id: Int64) throws(CheckpointError) {
@@ -113,28 +127,30 @@ extension SQLiteConnection {
     }
 
     func files(pipeline: String, job: String) throws(CheckpointError) -> [FileCheckpoint] {
-        try files("WHERE pipeline = ? AND job = ?") {
+        try files("file WHERE pipeline = ? AND job = ?") {
             $0.bind(pipeline)
             $0.bind(job)
         }
     }
 
     func allFiles() throws(CheckpointError) -> [FileCheckpoint] {
-        try files("") { _ in }
+        try files("file") { _ in }
     }
 
     /// Reads every row, since each says itself whether it is still what was written.
     func refuseChangedRows() throws(CheckpointError) {
         _ = try allFiles()
+        _ = try journal()
+        _ = try pending()
     }
 
     private func files(
-        _ condition: String,
+        _ source: String,
         bind: (inout SQLiteStatement.Binder) -> Void
     ) throws(CheckpointError) -> [FileCheckpoint] {
         var result: [FileCheckpoint] = []
         try query(
-            "SELECT \(columns), id FROM file \(condition) ORDER BY id",
+            "SELECT \(columns), id FROM \(source) ORDER BY id",
             bind: bind,
             row: { (row) throws(CheckpointError) in result.append(try file(from: row)) }
         )
@@ -204,39 +220,19 @@ extension FileCheckpoint {
         return copy
     }
 
-    /// A hash over all that is stored: SQLite's own check does not see a flipped bit in a number.
+    /// Over all that is stored but the id.
     fileprivate var checksum: Int64 {
-        var hash = FowlerNollVoHash()
-        for text in [pipeline, job, path] { hash.combine(Array(text.utf8)) }
+        var sum = RowChecksum()
+        for text in [pipeline, job, path] { sum.combine(text) }
         for number in [generation, checkpoint.offset, checkpoint.line, checkpoint.framerState] {
-            hash.combine(UInt64(bitPattern: number))
+            sum.combine(number)
         }
-        for number in [device, inode, headHash] { hash.combine(number) }
+        for number in [device, inode, headHash] { sum.combine(number) }
         for number in [birthTime ?? -1, Int64(headLength), state.rawValue, updatedAt] {
-            hash.combine(UInt64(bitPattern: number))
+            sum.combine(number)
         }
-        hash.combine(checkpoint.guardBytes)
-        hash.combine(header ?? [])
-        return Int64(bitPattern: hash.value)
-    }
-}
-
-/// FNV-1a with 64 bits: short, and the same in every version.
-private struct FowlerNollVoHash {
-    private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
-
-    mutating func combine(_ bytes: [UInt8]) {
-        combine(UInt64(bytes.count))
-        for byte in bytes { mix(byte) }
-    }
-
-    mutating func combine(_ number: UInt64) {
-        for shift in stride(from: UInt64(0), to: 64, by: 8) {
-            mix(UInt8(truncatingIfNeeded: number >> shift))
-        }
-    }
-
-    private mutating func mix(_ byte: UInt8) {
-        value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
+        sum.combine(checkpoint.guardBytes)
+        sum.combine(header ?? [])
+        return sum.value
     }
 }

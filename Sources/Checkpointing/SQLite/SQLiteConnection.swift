@@ -104,6 +104,15 @@ final class SQLiteConnection: @unchecked Sendable {
         }
     }
 
+    /// Runs `body` so that all it reads was there at one moment.
+    func snapshot<Result>(
+        _ body: () throws(CheckpointError) -> Result
+    ) throws(CheckpointError) -> Result {
+        try run("BEGIN")
+        defer { rollBack() }
+        return try body()
+    }
+
     /// The first column of the only row.
     func integer(_ text: String) throws(CheckpointError) -> Int64? {
         var result: Int64?
@@ -171,6 +180,10 @@ struct SQLiteStatement {
 
     func integer(_ column: Int32) -> Int64 {
         sqlite3_column_int64(pointer, column)
+    }
+
+    func optionalInteger(_ column: Int32) -> Int64? {
+        isNull(column) ? nil : integer(column)
     }
 
     func bytes(_ column: Int32) -> [UInt8] {

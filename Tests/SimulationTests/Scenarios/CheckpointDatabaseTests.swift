@@ -71,8 +71,13 @@ extension ScenarioTests {
         do {
             var older = CheckpointSchema.current
             older.steps.removeLast()
-            let store = try CheckpointStore(path: it.databasePath, schema: older)
-            _ = try store.register(row)
+            let connection = try SQLiteConnection(
+                path: it.databasePath,
+                mode: .new,
+                beforeStep: nil
+            )
+            try older.migrate(connection)
+            _ = try connection.insert(row)
         }
         try it.start()
         #expect(it.values == numbers(5..<10))
