@@ -103,6 +103,8 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
     public var transactionTimeout = Duration.seconds(60)
     /// `security.protocol`.
     public var securityProtocol = SecurityProtocol.plaintext
+    /// Whether batches are written down before they are sent.
+    package var isJournaled = false
     /// The properties `ssl.*`.
     public var tls = TLSSettings()
     /// The properties `sasl.*`.
@@ -147,6 +149,11 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
         }
         guard self.isIdempotenceEnabled || self.transactionalID == nil else {
             throw .configuration("transactional.id needs enable.idempotence=true")
+        }
+        guard self.isIdempotenceEnabled && self.transactionalID == nil || !self.isJournaled else {
+            throw .configuration(
+                "batches that are journaled need enable.idempotence=true and no transactional.id"
+            )
         }
         guard self.isIdempotenceEnabled else { return }
         if self.acknowledgements != .all {

@@ -6,12 +6,13 @@ struct PartitionQueue {
     let id: TopicPartition
     var leader: BrokerID = -1
     var leaderEpoch: Int32 = -1
-    /// To be sent: batches that were sent before, in their order, then those that never were.
+    /// To be sent: batches that were sent before, in their order, then those that never were; of
+    /// these some are numbered, for they are written down.
     var queue = CircularBuffer<ProducerBatch>()
     /// Sent and not answered, in the order of sending.
     var inFlight: [ProducerBatch] = []
     var identity: ProducerIdentity?
-    /// The sequence of the next batch that is sent for the first time.
+    /// The sequence of the next batch that is numbered.
     var nextSequence: Int32 = 0
     /// How many records were numbered before; orders batches, for sequences wrap.
     var nextOrdinal: Int64 = 0
@@ -46,7 +47,7 @@ struct PartitionQueue {
         guard isIdempotent else { return limit }
         // A batch sent again goes alone: the broker would refuse those behind it.
         let isRetrying =
-            self.queue.first?.sequence != nil || self.inFlight.contains(where: \.isRetry)
+            self.queue.first?.wasSent ?? false || self.inFlight.contains(where: \.isRetry)
         // Kafka takes any first sequence, so a second batch could overtake the first one.
         return isRetrying || !self.isLeaderProven ? 1 : limit
     }
@@ -66,7 +67,7 @@ struct PartitionQueue {
             && self.inFlight.allSatisfy { ($0.ordinal ?? .max) >= ordinal }
     }
 
-    /// Numbers a batch that is about to be sent for the first time.
+    /// Numbers a batch that is about to be sent, or written down, for the first time.
     mutating func number(_ batch: ProducerBatch, isIdempotent: Bool) {
         batch.ordinal = self.nextOrdinal
         self.nextOrdinal += Int64(batch.recordCount)

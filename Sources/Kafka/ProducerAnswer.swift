@@ -59,11 +59,19 @@ package struct ClusterMetadata: Sendable, Equatable {
     package var brokers: [Broker]
     package var topics: [Topic]
     package var error: KafkaError
+    /// Nil where the cluster does not tell.
+    package var clusterID: String?
 
-    package init(brokers: [Broker], topics: [Topic] = [], error: KafkaError = .none) {
+    package init(
+        brokers: [Broker],
+        topics: [Topic] = [],
+        error: KafkaError = .none,
+        clusterID: String? = nil
+    ) {
         self.brokers = brokers
         self.topics = topics
         self.error = error
+        self.clusterID = clusterID
     }
 }
 

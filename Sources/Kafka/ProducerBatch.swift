@@ -55,19 +55,24 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
 
     /// Its row in the journal, 0 without one.
     package var journalID: Int64 = 0
-    /// The row whose records it takes over, 0 for none.
+    /// The row whose records it takes over, 0 for none; it goes when this batch's row comes, or when
+    /// this batch fails without one.
     package internal(set) var replaces: Int64 = 0
 
     // What the producer notes while it has the batch.
     /// The topic it was last sent to, which another of the same name is not.
-    var topicID = TopicID.zero
+    package internal(set) var topicID = TopicID.zero
     var listener: (any DeliveryListener)?
     var attempts = 0
     /// Attempts after which the broker said that the bytes were damaged.
     var corruptAttempts = 0
     var ordinal: Int64?
-    private(set) var identity: ProducerIdentity?
-    private(set) var sequence: Int32?
+    package private(set) var identity: ProducerIdentity?
+    /// The sequence of its first record.
+    package private(set) var sequence: Int32?
+    /// It was sent under these numbers.
+    var wasSent = false
+    var journaling = Journaling.missing
     /// An earlier attempt may have reached the log.
     var mayBePersisted = false
     /// The leader said that it has it.
@@ -107,6 +112,12 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         first === second
     }
 
+    /// Whether it may be in the log although it failed.
+    package var mayBeInLog: Bool { self.mayBePersisted || self.isProvenAppended }
+
+    /// Milliseconds since 1970 of its newest record; nil once it is released.
+    package var maxTimestamp: Int64? { self.sealed?.header.maxTimestamp }
+
     /// Whether it was sent more than once.
     var isRetry: Bool { self.attempts > 1 }
 
@@ -142,6 +153,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         self.identity = nil
         self.sequence = nil
         self.ordinal = nil
+        self.wasSent = false
+        self.journaling = .missing
         self.mayBePersisted = false
         self.isProvenAppended = false
     }

@@ -70,6 +70,7 @@ extension ProducerStateMachine {
         let place = self.partitions[index].inFlight.firstIndex { $0 === batch }
         guard let place else { return nil }
         self.partitions[index].inFlight.remove(at: place)
+        self.journal(index)
         return index
     }
 
@@ -282,6 +283,8 @@ extension ProducerStateMachine {
         batch.release()
         for (record, piece) in zip(refused, pieces) {
             guard let piece else { continue }
+            // Where others remain, the row goes when theirs comes.
+            if rest == nil { piece.replaces = batch.journalID }
             let message = (named[Int32(record)] ?? nil) ?? answer.message
             self.deliver(piece, .failed(.refused(answer.error, message: message)))
         }
@@ -300,7 +303,9 @@ extension ProducerStateMachine {
 
     /// Gives a piece of a batch its part of the batch's numbers.
     private func renumber(_ piece: ProducerBatch, as batch: ProducerBatch, skipping count: Int) {
+        piece.replaces = batch.journalID
         piece.attempts = batch.attempts
+        piece.wasSent = batch.wasSent
         piece.mayBePersisted = batch.mayBePersisted
         piece.ordinal = batch.ordinal.map { $0 + Int64(count) }
         if let identity = batch.identity, let sequence = batch.sequence {

@@ -11,6 +11,7 @@ extension ProducerStateMachine {
             var maxMessageBytes: Int?
         }
 
+        var clusterID: String?
         var topics: [String: Topic] = [:]
         /// Topics to ask for.
         var wanted: Set<String> = []
@@ -95,6 +96,7 @@ extension ProducerStateMachine {
         self.metadata.isAsking = false
         self.metadata.unansweredSince = nil
         self.metrics.metadataUpdatedAt = now
+        self.metadata.clusterID = cluster.clusterID ?? self.metadata.clusterID
         self.update(brokers: cluster.brokers)
         for topic in cluster.topics where self.metadata.topics[topic.name] != nil {
             self.update(topic)

@@ -48,6 +48,7 @@ extension ProducerStateMachine {
 
     /// Puts a partition with something to send on its leader's list.
     mutating func list(_ index: Int) {
+        self.journal(index)
         let partition = self.partitions[index]
         guard !partition.isListed, !partition.queue.isEmpty else { return }
         guard partition.leader >= 0, self.brokers[partition.leader] != nil else {
@@ -88,6 +89,9 @@ extension ProducerStateMachine {
         self.producerID.isWanted = false
         self.producerID.backoff.reset()
         self.producerID.current = answer.identity
+        guard self.configuration.isJournaled else { return }
+        let clusterID = self.metadata.clusterID ?? ""
+        self.actions.append(.identified(answer.identity, clusterID: clusterID))
     }
 
     // MARK: Record batches
@@ -142,7 +146,9 @@ extension ProducerStateMachine {
     private func maySend(_ index: Int, now: ContinuousClock.Instant) -> Bool {
         let partition = self.partitions[index]
         guard partition.headMayGo, (partition.notBefore ?? now) <= now else { return false }
-        guard self.mayTransact(with: partition.id) else { return false }
+        guard self.mayTransact(with: partition.id), self.isHeadJournaled(index) else {
+            return false
+        }
         let limit = partition.inFlightLimit(
             isIdempotent: self.configuration.isIdempotenceEnabled,
             limit: self.configuration.maxInFlightRequests
@@ -154,7 +160,8 @@ extension ProducerStateMachine {
         let batch = self.partitions[index].queue.removeFirst()
         self.partitions[index].notBefore = nil
         batch.attempts += 1
-        batch.topicID = self.metadata.topics[batch.topic]?.id ?? .zero
+        batch.wasSent = true
+        batch.topicID = self.topicID(of: index)
         if batch.isRetry { self.statistics.batchesRetried += 1 }
         if batch.ordinal == nil {
             let isIdempotent = self.configuration.isIdempotenceEnabled

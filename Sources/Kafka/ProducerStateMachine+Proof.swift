@@ -21,7 +21,9 @@ extension ProducerStateMachine {
 
     private mutating func renew(_ index: Int) {
         let partition = self.partitions[index]
-        guard let renewal = partition.renewal, partition.inFlight.isEmpty else { return }
+        guard let renewal = partition.renewal, partition.inFlight.isEmpty,
+            !partition.isBeingJournaled
+        else { return }
         if case .nextEpoch(let absenceProven) = renewal, let next = partition.identity?.next {
             let duplicates = self.partitions[index].adopt(next, absenceProven: absenceProven)
             self.statistics.possibleDuplicates += duplicates

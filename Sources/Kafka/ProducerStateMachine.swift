@@ -13,6 +13,8 @@ internal import NIOCore
 ///   remembers (DescribeProducers), or else by trying those behind it.
 /// - What is not in the log goes on under the next epoch, as does what was numbered behind a batch
 ///   that was refused. That begins only when nothing of the partition is in flight.
+/// - Where batches are journaled, none is sent before it is written down with its numbers; see
+///   `ProducerStateMachine+Journal.swift`.
 /// - Where nobody can tell, records can be in the log twice:
 ///   ``ProducerStatistics/possibleDuplicates`` counts these.
 package struct ProducerStateMachine {
@@ -22,6 +24,10 @@ package struct ProducerStateMachine {
         case disconnect(BrokerID, reason: String)
         case send(ProducerRequest, RequestID, to: BrokerID)
         case deliver([Delivery])
+        /// Write batches down, and tell ``ProducerStateMachine/journaled(_:)``.
+        case journal([ProducerBatch])
+        /// Write down under which producer id batches are sent from now on, and in which cluster.
+        case identified(ProducerIdentity, clusterID: String)
         case publish(TopicMetadata)
         /// A call about a transaction has ended, with nil if well.
         case completed(TransactionCallID, KafkaProducerError?)
@@ -51,6 +57,7 @@ package struct ProducerStateMachine {
     var lastRequestID: RequestID = 0
     var metadata: MetadataState
     var producerID: ProducerIDState
+    var journal = JournalState()
     /// Nil without `transactional.id`.
     var transactions: TransactionStateMachine?
     /// The coordinator that is to be connected to.
@@ -137,15 +144,20 @@ package struct ProducerStateMachine {
         self.settleDoubts()
         self.rebootstrapIfOverdue(now: now)
         self.closeIdleConnections(now: now)
-        return self.actions.popFirst()
-            ?? self.nextMetadataRequest(now: now)
-            ?? self.nextProducerIDRequest(now: now)
-            ?? self.nextTransactionRequest(now: now)
-            ?? self.nextProofRequest(now: now)
-            ?? self.nextProduceRequest(now: now)
-            ?? self.nextLimitRequest(now: now)
+        return self.actions.popFirst() ?? self.nextRequest(now: now)
             ?? self.nextConnection(now: now)
             ?? self.actions.popFirst()
+    }
+
+    /// The next question or batch for a broker, or batches for the journal.
+    private mutating func nextRequest(now: ContinuousClock.Instant) -> Action? {
+        if let action = self.nextMetadataRequest(now: now) { return action }
+        if let action = self.nextProducerIDRequest(now: now) { return action }
+        if let action = self.nextTransactionRequest(now: now) { return action }
+        if let action = self.nextProofRequest(now: now) { return action }
+        if let action = self.nextJournalAction() { return action }
+        if let action = self.nextProduceRequest(now: now) { return action }
+        return self.nextLimitRequest(now: now)
     }
 
     /// When to ask again although nothing was told.
@@ -225,6 +237,7 @@ package struct ProducerStateMachine {
             // Those in flight too: an answer that still comes finds nothing to settle.
             let partition = self.partitions[index]
             let batches = partition.held + partition.inFlight + Array(partition.queue)
+            for batch in partition.inFlight { batch.mayBePersisted = true }
             self.partitions[index].held = []
             self.partitions[index].inFlight = []
             self.partitions[index].queue.removeAll()
@@ -265,7 +278,8 @@ package struct ProducerStateMachine {
             return self.deliver(batch, .acknowledged(baseOffset: -1, timestamp: -1))
         }
         if batch.sequence != nil {
-            if batch.mayBePersisted || mayStillArrive {
+            if batch.mayBePersisted || mayStillArrive && batch.wasSent {
+                batch.mayBePersisted = true
                 self.partitions[index].isUnresolved = true
             } else {
                 self.partitions[index].leaveOut(batch)

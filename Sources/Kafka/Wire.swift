@@ -338,7 +338,8 @@ extension ClusterMetadata {
                 Broker(id: $0.nodeID, host: $0.host, port: $0.port)
             },
             topics: answer.topics.map(Topic.init),
-            error: answer.errorCode
+            error: answer.errorCode,
+            clusterID: answer.clusterID
         )
     }
 }

@@ -195,6 +195,7 @@ final class Simulation {
             self.runClient(connection)
         case .deliver(let deliveries): for delivery in deliveries { self.settle(delivery) }
         case .publish(let topic): self.publish(topic)
+        case .journal, .identified: self.fail("nothing is journaled here")
         case .completed: self.fail("no transaction was asked for")
         case .finished:
             self.note("the producer has finished")

@@ -10,6 +10,7 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
     private let eventLoop: any EventLoop
     private let logger: Logger
     private let security: ConnectionSecurity
+    private let journal: (any BatchJournal)?
     // Weak, for the engine owns this.
     private weak var engine: ProducerEngine?
     private var connections: [BrokerID: BrokerConnection] = [:]
@@ -26,11 +27,13 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
     init(
         machine: consuming ProducerStateMachine,
         security: ConnectionSecurity,
+        journal: (any BatchJournal)?,
         eventLoop: any EventLoop,
         logger: Logger
     ) {
         self.machine = machine
         self.security = security
+        self.journal = journal
         self.eventLoop = eventLoop
         self.logger = logger
     }
@@ -47,7 +50,8 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
         self.eventLoop.preconditionInEventLoop()
         guard let engine = self.engine else { return }
         let now = ContinuousClock.now
-        let (batches, topics, purge, calls) = engine.takeInbox()
+        let (batches, topics, purge, calls, journaled) = engine.takeInbox()
+        if let journaled, !self.hasFinished { self.machine.journaled(journaled) }
         if !topics.isEmpty { self.machine.requestMetadata(topics: topics, now: now) }
         if !batches.isEmpty { self.machine.submit(batches, now: now) }
         if let purge { self.machine.purge(inFlight: purge == .all) }
@@ -139,11 +143,20 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
         case .disconnect(let id, let reason): self.disconnect(id, reason: reason)
         case .send(let request, let id, let broker):
             self.connections[broker]?.send(request, id: id, now: now)
-        case .deliver(let deliveries): self.engine?.deliver(deliveries)
+        case .deliver(let deliveries):
+            self.journal?.delivered(deliveries)
+            self.engine?.deliver(deliveries)
+        case .journal(let batches): self.write(batches)
+        case .identified(let identity, let clusterID):
+            self.journal?.opened(identity, clusterID: clusterID)
         case .publish(let metadata): self.engine?.publish(metadata)
         case .completed(let call, let error): self.calls.removeValue(forKey: call)?.end(error)
         case .finished: self.finish()
         }
+    }
+
+    private func write(_ batches: [ProducerBatch]) {
+        self.journal?.write(batches) { [weak engine] in engine?.journaled($0) }
     }
 
     private func take(_ call: TransactionCall) {

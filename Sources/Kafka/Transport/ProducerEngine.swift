@@ -10,6 +10,7 @@ package final class ProducerEngine: Sendable {
         var topics: [String] = []
         var calls: [TransactionCall] = []
         var purge: Purge?
+        var journaled: [ProducerBatch]?
         var isScheduled = false
         var isClosed = false
     }
@@ -34,11 +35,15 @@ package final class ProducerEngine: Sendable {
     private let latestMetrics = Mutex(ProducerMetrics())
     private let core: EngineCore
 
+    /// - Parameter journal: where batches are written down before they are sent; nil for nowhere.
     package init(
         configuration: KafkaProducerConfiguration,
         pool: BufferPool,
+        journal: (any BatchJournal)? = nil,
         logger: Logger
     ) throws(KafkaProducerError) {
+        var configuration = configuration
+        configuration.isJournaled = journal != nil
         let machine = try ProducerStateMachine(
             configuration: configuration,
             seed: .random(in: .min ... .max)
@@ -61,6 +66,7 @@ package final class ProducerEngine: Sendable {
         self.core = EngineCore(
             machine: machine,
             security: security,
+            journal: journal,
             eventLoop: self.eventLoop,
             logger: logger
         )
@@ -107,6 +113,11 @@ package final class ProducerEngine: Sendable {
     /// Asks something of the transactions; false if the producer is closed, and nothing was taken.
     func post(_ call: TransactionCall) -> Bool {
         self.post { $0.calls.append(call) }
+    }
+
+    /// Tells, from any thread, that batches are durable.
+    func journaled(_ batches: [ProducerBatch]) {
+        _ = self.post { $0.journaled = batches }
     }
 
     /// A number for a call, given out once.
@@ -201,7 +212,8 @@ package final class ProducerEngine: Sendable {
     }
 
     func takeInbox() -> (
-        batches: [ProducerBatch], topics: [String], purge: Purge?, calls: [TransactionCall]
+        batches: [ProducerBatch], topics: [String], purge: Purge?, calls: [TransactionCall],
+        journaled: [ProducerBatch]?
     ) {
         self.inbox.withLock { inbox in
             defer {
@@ -209,9 +221,10 @@ package final class ProducerEngine: Sendable {
                 inbox.topics = []
                 inbox.purge = nil
                 inbox.calls = []
+                inbox.journaled = nil
                 inbox.isScheduled = false
             }
-            return (inbox.batches, inbox.topics, inbox.purge, inbox.calls)
+            return (inbox.batches, inbox.topics, inbox.purge, inbox.calls, inbox.journaled)
         }
     }
 

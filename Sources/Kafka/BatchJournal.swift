@@ -1,0 +1,25 @@
+/// Where batches are written down before their first byte is sent.
+///
+/// All functions are called on the producer's event loop, in the order in which things happen: they
+/// hand over and return.
+package protocol BatchJournal: AnyObject, Sendable {
+    /// Writes batches down, all in one transaction, and calls back from any thread once they are
+    /// durable; the next ones come only then.
+    ///
+    /// What it needs of them it takes before it returns, for a batch may fail while it is written:
+    /// numbers, topic id, runs. It gives each batch without a row the number of one, and takes the
+    /// row out that a batch replaces. A batch that has a row is written over it.
+    func write(
+        _ batches: [ProducerBatch],
+        then committed: @escaping @Sendable ([ProducerBatch]) -> Void
+    )
+
+    /// Tells what became of batches, before their lanes hear of it.
+    ///
+    /// The row of one that failed may go only if ``ProducerBatch/mayBeInLog`` is false; the row that
+    /// it replaces goes with it.
+    func delivered(_ deliveries: [Delivery])
+
+    /// Tells under which producer id, and in which cluster, batches are sent from now on.
+    func opened(_ identity: ProducerIdentity, clusterID: String)
+}
