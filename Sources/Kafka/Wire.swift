@@ -385,7 +385,7 @@ extension ProduceAnswer {
 
 extension ProducersAnswer {
     /// A partition that the answer leaves out counts as one that the broker does not tell of.
-    fileprivate init(_ answer: DescribeProducersResponse, about id: TopicPartition) {
+    init(_ answer: DescribeProducersResponse, about id: TopicPartition) {
         let topic = answer.topics.first { $0.name == id.topic }
         guard let found = topic?.partitions.first(where: { $0.partitionIndex == id.partition })
         else {
