@@ -179,6 +179,8 @@ extension BrokerStateMachine {
         self.log(topic, partition)
     }
 
+    package func topicID(of topic: String) -> TopicID? { self.topics[topic]?.id }
+
     /// The topics and how many partitions each has.
     package var topicPartitionCounts: [String: Int] {
         self.topics.mapValues(\.partitions.count)
