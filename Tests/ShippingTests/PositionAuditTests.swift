@@ -9,10 +9,19 @@ import Testing
 struct MarkedRecord {
     var mark: String?
     var key: String?
+    /// The `dlq.kind` of a dead letter.
+    var kind: String?
 
-    init(_ mark: String? = nil, key: String? = "k") {
+    init(_ mark: String? = nil, key: String? = "k", kind: String? = nil) {
         self.mark = mark
         self.key = key
+        self.kind = kind
+    }
+
+    var headers: [(name: String, value: String)] {
+        let kind = self.kind.map { ("dlq.kind", $0) }
+        let mark = self.mark.map { (PositionMark.headerName, $0) }
+        return [kind, mark].compactMap(\.self)
     }
 }
 
@@ -25,25 +34,28 @@ func makeMarkedBatch(
     sequence: Int32 = 0
 ) throws -> RecordBatch {
     var builder = RecordBatchBuilder(buffer: ByteBuffer())
-    let name = Array(PositionMark.headerName.utf8)
+    var texts: [UnsafeMutableRawBufferPointer] = []
+    defer { for text in texts { text.deallocate() } }
+    func bytes(_ text: String) -> UnsafeRawBufferPointer {
+        let copy = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: text.utf8.count,
+            alignment: 1
+        )
+        copy.copyBytes(from: text.utf8)
+        texts.append(copy)
+        return UnsafeRawBufferPointer(copy)
+    }
     for record in records {
-        let key = record.key.map { Array($0.utf8) }
-        let mark = record.mark.map { Array($0.utf8) }
-        name.withUnsafeBytes { name in
-            (mark ?? []).withUnsafeBytes { mark in
-                let spans =
-                    record.mark == nil ? [] : [RecordHeaderSpan(name: name, value: mark)]
-                spans.withUnsafeBufferPointer { headers in
-                    (key ?? []).withUnsafeBytes { key in
-                        _ = builder.append(
-                            key: record.key == nil ? nil : key,
-                            value: nil,
-                            headers: headers,
-                            timestamp: 1
-                        )
-                    }
-                }
-            }
+        let headers = record.headers.map {
+            RecordHeaderSpan(name: bytes($0.name), value: bytes($0.value))
+        }
+        headers.withUnsafeBufferPointer { headers in
+            _ = builder.append(
+                key: record.key.map(bytes),
+                value: nil,
+                headers: headers,
+                timestamp: 1
+            )
         }
     }
     var sealed = try builder.seal()
@@ -113,6 +125,17 @@ struct PositionAuditTests {
         #expect(audit.faultCounts == [.disorder: 1])
         #expect(audit.faults.first?.stream == stream)
         #expect(audit.faults.first?.partition == first)
+    }
+
+    @Test func `a dead letter for what Kafka refused may come late`() throws {
+        var audit = PositionAudit()
+        try audit.read(
+            makeMarkedBatch([.init(mark(30), kind: "parse"), .init(mark(10), kind: "kafka")]),
+            in: first
+        )
+        try audit.read(makeMarkedBatch([.init(mark(20))], at: 2, sequence: 2), in: first)
+        #expect(audit.faultCounts == [.disorder: 1])
+        #expect(audit.faults.first?.text.hasPrefix("offset 2: ") ?? false)
     }
 
     @Test func `a run in two partitions of a topic is a repeat`() throws {
@@ -272,6 +295,29 @@ struct FileAuditTests {
     @Test func `a key that went elsewhere leaves single records open`() {
         let found = findings([run(0, 2, partition: 5), run(10, 3, partition: 1), run(40, 1)])
         #expect(found.isUnsettled)
+    }
+
+    @Test func `a record that Kafka refused is not missing where a dead letter stands for it`() {
+        var answer = run(20, 1)
+        answer.isAnswer = true
+        var audit = FileAudit(
+            runs: ["t": [run(0, 1), run(40, 1)], "dead": [answer]],
+            cut: [],
+            end: LinePosition(offset: 60)
+        )
+        for line in [0, 20, 40] {
+            audit.expect(
+                FileAudit.Expected(
+                    position: LinePosition(offset: Int64(line)),
+                    topic: "t",
+                    hasKey: true,
+                    partition: 0
+                )
+            )
+        }
+        let found = audit.finish()
+        #expect(found["t"] == FileAudit.Findings(expected: 3))
+        #expect(found["dead"]?.unexpected == 0)
     }
 
     @Test func `all is missing in a topic that has nothing of the file`() {

@@ -60,6 +60,8 @@ package struct FileAudit {
     }
 
     private var topics: [String: Topic] = [:]
+    /// Lines of which Kafka refused a record: a dead letter stands for it.
+    private var answered: Set<Int64> = []
     private let end: LinePosition
 
     /// - Parameter runs: by topic, in the order of the file.
@@ -72,6 +74,8 @@ package struct FileAudit {
     ) {
         self.end = end
         for (name, runs) in runs {
+            for run in runs where run.isAnswer { self.answered.insert(run.start.offset) }
+            let runs = runs.filter { !$0.isAnswer }
             var topic = Topic(runs: runs)
             for run in runs where topic.firstStarts[run.partition] == nil {
                 topic.firstStarts[run.partition] = run.start
@@ -87,7 +91,8 @@ package struct FileAudit {
     /// Tells the next record that the file makes.
     package mutating func expect(_ record: Expected) {
         guard record.position < self.end else { return }
-        self.topics[record.topic, default: Topic(runs: [])].expect(record)
+        let isAnswered = self.answered.contains(record.position.offset)
+        self.topics[record.topic, default: Topic(runs: [])].expect(record, isAnswered: isAnswered)
     }
 
     /// What was found, by topic, now that all records up to the end are told.
@@ -101,7 +106,7 @@ package struct FileAudit {
 }
 
 extension FileAudit.Topic {
-    fileprivate mutating func expect(_ record: FileAudit.Expected) {
+    fileprivate mutating func expect(_ record: FileAudit.Expected, isAnswered: Bool) {
         self.findings.expected += 1
         self.openRuns(upTo: record)
         var found = 0
@@ -110,7 +115,7 @@ extension FileAudit.Topic {
             found += 1
         }
         self.open.removeAll { $0.keyed <= 0 && $0.keyless <= 0 }
-        if found == 0 { self.miss(record) }
+        if found == 0, !isAnswered { self.miss(record) }
         guard found > 1 else { return }
         self.findings.repeated += Int64(found - 1)
         self.findings.firstRepeated = self.findings.firstRepeated ?? record.position

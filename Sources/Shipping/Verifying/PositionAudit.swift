@@ -15,6 +15,8 @@ package struct PositionAudit: Sendable {
         package var partition: Int32
         /// The offset in Kafka of its first record.
         package var offset: Int64
+        /// Whether it stands for a record that Kafka refused: it comes when that comes back.
+        var isAnswer = false
         /// Records with a key, and without.
         package var keyed: Int32 = 0
         package var keyless: Int32 = 0
@@ -89,11 +91,12 @@ package struct PositionAudit: Sendable {
                 isMarked = true
                 if let current { self.add(current.run, of: current.stream, partition, &state) }
                 let offset = batch.header.baseOffset + Int64(record.offsetDelta)
-                let run = Run(
+                var run = Run(
                     start: mark.position,
                     partition: partition.partition,
                     offset: offset
                 )
+                run.isAnswer = Self.isAnswer(record)
                 current = isAborted ? nil : (mark.stream, run)
             }
             guard !isAborted else { return }
@@ -118,7 +121,16 @@ package struct PositionAudit: Sendable {
         return nil
     }
 
+    private static func isAnswer(_ record: RecordSpan) -> Bool {
+        record.headers.contains { header in
+            header.name.elementsEqual(Self.kindName)
+                && header.value?.elementsEqual(Self.refusedKind) ?? false
+        }
+    }
+
     private static let headerName = Array(PositionMark.headerName.utf8)
+    private static let kindName = Array("dlq.kind".utf8)
+    private static let refusedKind = Array("kafka".utf8)
 
     // MARK: Order
 
@@ -128,10 +140,12 @@ package struct PositionAudit: Sendable {
         _ id: TopicPartition,
         _ state: inout PartitionState
     ) {
-        if let before = state.furthest[stream], run.start <= before {
-            self.wentBack(run, of: stream, id, from: before)
-        } else {
-            state.furthest[stream] = run.start
+        if !run.isAnswer {
+            if let before = state.furthest[stream], run.start <= before {
+                self.wentBack(run, of: stream, id, from: before)
+            } else {
+                state.furthest[stream] = run.start
+            }
         }
         Self.insert(run, into: &self.partitionRuns[stream, default: [:]][id, default: []])
     }
@@ -256,7 +270,9 @@ package struct PositionAudit: Sendable {
         for stream in self.streams {
             for (topic, runs) in self.runs(of: stream).sorted(by: { $0.key < $1.key }) {
                 for (first, second) in zip(runs, runs.dropFirst())
-                where first.start == second.start && first.partition != second.partition {
+                where !second.isAnswer && first.start == second.start
+                    && first.partition != second.partition
+                {
                     self.note(
                         .repeated,
                         TopicPartition(topic: topic, partition: second.partition),
