@@ -24,7 +24,8 @@ struct Verify: ParsableCommand {
 
     @Option(
         name: .shortAndLong,
-        help: "A topic to read; may be repeated. Without it, those of the pipelines."
+        help:
+            "A topic to read; may be repeated. Without it, those of the pipelines and the journal."
     )
     var topic: [String] = []
 
@@ -54,8 +55,8 @@ struct Verify: ParsableCommand {
             throw ValidationError("--from and --to are in milliseconds since 1970")
         }
         if let from, let to, from >= to { throw ValidationError("--from must be before --to") }
-        if topic.isEmpty, paths.isEmpty {
-            throw ValidationError("name a pipeline, or a topic, as -t orders")
+        if topic.isEmpty, paths.isEmpty, stateDir == nil {
+            throw ValidationError("name a pipeline, a topic, as -t orders, or a state directory")
         }
     }
 

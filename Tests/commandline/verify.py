@@ -9,6 +9,7 @@ can be wrong.
 
 import json
 import pathlib
+import sqlite3
 import sys
 
 sys.dont_write_bytecode = True
@@ -32,7 +33,7 @@ send {
   value = @raw
 }
 
-on error stop
+on error dead_letter "lines.dead"
 """
 
 LINES = 60
@@ -68,8 +69,14 @@ def produce(bootstrap, topic, batches, **properties):
         raise kit.Failure(f"{failures[0]}")
 
 
-def place(offset, send=0, file=1):
-    return f"{OWNER}/{file}/0/{offset}+{send}"
+def place(offset, send=0, file=1, owner=OWNER):
+    return f"{owner}/{file}/0/{offset}+{send}"
+
+
+def owner_of(state):
+    with sqlite3.connect(state / "checkpoints.db") as database:
+        (owner,) = database.execute("SELECT owner FROM ownership").fetchone()
+    return f"{owner % (1 << 64):016x}"
 
 
 def verify(bootstrap, *arguments, **options):
@@ -208,6 +215,7 @@ def against_the_file(checks, folder):
         )
         checks.equal("the file is shipped once", result.returncode, 0)
 
+    owner = owner_of(state)
     offsets = [sum(map(len, lines[:number])) for number in range(LINES)]
     sent = [number for number in range(LINES) if number % 10 != 9]
 
@@ -218,7 +226,8 @@ def against_the_file(checks, folder):
             key = str(number).encode()
             partition = kit.partition_of(key, 2)
             batch = batches.setdefault(partition, [])
-            batch.append((key, place(offsets[number]) if not batch else None, partition))
+            mark = None if batch else place(offsets[number], owner=owner)
+            batch.append((key, mark, partition))
         return [batches[partition] for partition in sorted(batches)]
 
     cases = [
@@ -255,6 +264,11 @@ def against_the_file(checks, folder):
                 f"{result.returncode} {result.stdout} {result.stderr}",
             )
             if code == 0:
+                checks.that(
+                    "a topic to which nothing was sent is said not to be there",
+                    "not checked: there is no topic lines.dead" in result.stdout,
+                    result.stdout,
+                )
                 (folder / "lines.log").rename(folder / "moved.log")
                 result = verify(bootstrap, folder / "lines.pipeline", "--state-dir", state)
                 (folder / "moved.log").rename(folder / "lines.log")

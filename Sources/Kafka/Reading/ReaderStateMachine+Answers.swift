@@ -33,6 +33,10 @@ extension ReaderStateMachine {
     ) {
         switch topic.error {
         case .none: break
+        case .unknownTopicOrPartition where self.scope.passesOverMissing:
+            // One that was there may be unknown to a broker for a moment.
+            guard self.missing.remove(topic.name) != nil else { return }
+            return self.actions.append(.absent(topic.name))
         case .unknownTopicOrPartition, .invalidTopicException:
             return self.finish(.unreadable("there is no topic \"\(topic.name)\""))
         case .topicAuthorizationFailed:

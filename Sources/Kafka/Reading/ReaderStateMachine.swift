@@ -43,6 +43,8 @@ package struct ReaderStateMachine {
         package var from = LogPlace.start
         package var to = LogPlace.end
         package var isolation = IsolationLevel.readCommitted
+        /// Whether a topic may be missing; without it that ends the reading.
+        package var passesOverMissing = false
         /// How long no partition may come on.
         package var patience = Duration.seconds(30)
 
@@ -55,6 +57,8 @@ package struct ReaderStateMachine {
         case connect(BrokerID, BrokerAddress)
         case disconnect(BrokerID, reason: String)
         case send(ProducerRequest, RequestID, to: BrokerID)
+        /// There is no such topic.
+        case absent(String)
         /// How far each partition will be read.
         case found(TopicPartition, start: Int64, end: Int64)
         case read(ReadBatches)

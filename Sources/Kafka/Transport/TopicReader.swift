@@ -7,6 +7,7 @@ internal import Synchronization
 ///
 /// Nothing further is read while a call lasts.
 package protocol TopicReading: AnyObject, Sendable {
+    func absent(_ topic: String)
     func found(_ partition: TopicPartition, start: Int64, end: Int64)
     func read(_ batches: ReadBatches)
     func skipped(_ partition: TopicPartition, from: Int64, to: Int64)
@@ -167,6 +168,7 @@ private final class ReaderCore: ConnectionOwner, @unchecked Sendable {
         case .disconnect(let id, let reason): self.connections[id]?.close(reason: reason)
         case .send(let request, let id, let broker):
             self.connections[broker]?.send(request, id: id, now: .now)
+        case .absent(let topic): self.listener?.absent(topic)
         case .found(let partition, let start, let end):
             self.listener?.found(partition, start: start, end: end)
         case .read(let batches): self.listener?.read(batches)

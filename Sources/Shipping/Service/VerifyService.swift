@@ -42,7 +42,8 @@ package struct VerifyService {
     private let pipelines: [LoadedPipeline]
     private let options: Options
     private let topics: [String]
-    private let rows: [FileCheckpoint]
+    /// Nil when there is none to hold the topics against.
+    private let state: KnownState?
     private let listener: VerifyListener
     private let reader: TopicReader
 
@@ -60,8 +61,8 @@ package struct VerifyService {
     ) throws {
         self.pipelines = pipelines
         self.options = options
-        rows = try stateDirectory.map(Self.rows) ?? []
-        topics = try Self.topics(pipelines, options)
+        state = try stateDirectory.map(KnownState.init(in:))
+        topics = try Self.topics(pipelines, options, state)
         listener = VerifyListener(isCut: options.from != nil)
         var configuration = settings.configuration
         // Nothing is sent: a broker that lacks what a producer needs can be read from.
@@ -72,6 +73,8 @@ package struct VerifyService {
         scope.from = options.from.map(LogPlace.time) ?? .start
         scope.to = options.to.map(LogPlace.time) ?? .end
         scope.isolation = options.readsUncommitted ? .readUncommitted : .readCommitted
+        // Nobody has sent a dead letter yet, if all went well.
+        scope.passesOverMissing = options.topics.isEmpty
         scope.patience = options.patience
         do {
             reader = try TopicReader(configuration: configuration, scope: scope, logger: logger)
@@ -80,23 +83,18 @@ package struct VerifyService {
         }
     }
 
-    private static func rows(in stateDirectory: String) throws -> [FileCheckpoint] {
-        do throws(CheckpointError) {
-            return try CheckpointStore.open(readOnly: stateDirectory + "/checkpoints.db").allFiles()
-        } catch {
-            throw ServiceError(error.kind == .missing ? .noInput : .cannotCreate, error.message)
-        }
-    }
-
     private static func topics(
         _ pipelines: [LoadedPipeline],
-        _ options: Options
+        _ options: Options,
+        _ state: KnownState?
     ) throws -> [String] {
         guard options.topics.isEmpty else { return Set(options.topics).sorted() }
-        var topics: Set<String> = []
+        // What was sent to is known without the pipelines.
+        var topics = state?.topics ?? []
         for pipeline in pipelines {
             for names in pipeline.topics {
                 guard let all = names.all else {
+                    if !topics.isEmpty { continue }
                     throw ServiceError(
                         .usage,
                         "\(pipeline.path) sends to \(names.pattern): name the topics, as -t NAME"
@@ -150,17 +148,12 @@ package struct VerifyService {
     private func makeReport() -> VerifyReport {
         var report = listener.report(topics: topics)
         report.audit.compareTopics()
-        let owners = Set(report.audit.streams.map(\.owner))
         for stream in report.audit.streams {
             let runs = report.audit.runs(of: stream)
             let count = runs.values.flatMap(\.self).reduce(0) { $0 + $1.count }
-            let row = rows.first { $0.id == stream.file && $0.generation == stream.generation }
-            var file = VerifyReport.File(
-                stream: stream,
-                path: owners.count == 1 ? row?.path : nil,
-                records: count
-            )
-            compare(&file, with: owners.count == 1 ? row : nil, runs, cut: report.audit.cut)
+            let row = state?.row(of: stream)
+            var file = VerifyReport.File(stream: stream, path: row?.path, records: count)
+            compare(&file, with: row, runs, cut: report.audit.cut)
             report.files.append(file)
         }
         return report
@@ -174,7 +167,9 @@ package struct VerifyService {
         cut: Set<TopicPartition>
     ) {
         guard let row else {
-            file.notChecked = "gaps and repeats of single records: it is not in the state directory"
+            file.notChecked =
+                "gaps and repeats of single records: "
+                + (state == nil ? "no --state-dir is given" : "it is not in the state directory")
             return
         }
         guard let pipeline = pipelines.first(where: { $0.name == row.pipeline }) else {
@@ -204,6 +199,30 @@ package struct VerifyService {
     }
 }
 
+/// What a state directory knows of files and topics, read beside a running service.
+private struct KnownState {
+    private let owner: UInt64
+    private let rows: [FileCheckpoint]
+    /// Those to which something was sent.
+    let topics: Set<String>
+
+    init(in directory: String) throws {
+        do throws(CheckpointError) {
+            let store = try CheckpointStore.open(readOnly: directory + "/checkpoints.db")
+            owner = store.owner.rawValue
+            rows = try store.allFiles()
+            topics = Set(try store.journal().partitions.map(\.topic))
+        } catch {
+            throw ServiceError(error.kind == .missing ? .noInput : .cannotCreate, error.message)
+        }
+    }
+
+    func row(of stream: FileStream) -> FileCheckpoint? {
+        guard stream.owner == owner else { return nil }
+        return rows.first { $0.id == stream.file && $0.generation == stream.generation }
+    }
+}
+
 extension ReaderError {
     fileprivate var status: ExitStatus {
         switch self {
@@ -220,7 +239,7 @@ private final class VerifyListener: TopicReading {
         var audit = PositionAudit()
         /// By partition: where reading began, where it is, and where it ends.
         var places: [TopicPartition: (start: Int64, offset: Int64, end: Int64)] = [:]
-        var skipped: [String] = []
+        var remarks: [String] = []
         var failure: ReaderError?
         var isFinished = false
     }
@@ -254,13 +273,17 @@ private final class VerifyListener: TopicReading {
     func report(topics: [String]) -> VerifyReport {
         state.withLock { state in
             var report = VerifyReport(topics: topics, audit: state.audit)
-            report.skipped = state.skipped
+            report.remarks = state.remarks
             report.partitionCount = state.places.count
             return report
         }
     }
 
     // MARK: TopicReading
+
+    func absent(_ topic: String) {
+        state.withLock { $0.remarks.append("there is no topic \(topic)") }
+    }
 
     func found(_ partition: TopicPartition, start: Int64, end: Int64) {
         state.withLock { state in
@@ -289,7 +312,7 @@ private final class VerifyListener: TopicReading {
 
     func skipped(_ partition: TopicPartition, from: Int64, to: Int64) {
         state.withLock { state in
-            state.skipped.append("\(partition) was deleted from offset \(from) to \(to) meanwhile")
+            state.remarks.append("\(partition) was deleted from offset \(from) to \(to) meanwhile")
             state.audit.beginsLate(partition)
         }
     }

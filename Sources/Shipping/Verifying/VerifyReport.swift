@@ -25,8 +25,8 @@ package struct VerifyReport: Sendable {
     package var topics: [String]
     package var audit: PositionAudit
     package var files: [File] = []
-    /// Offsets that were deleted while they were about to be read.
-    package var skipped: [String] = []
+    /// What was found to be missing while it was read.
+    package var remarks: [String] = []
     package var partitionCount = 0
 
     package init(topics: [String], audit: PositionAudit) {
@@ -79,7 +79,7 @@ package struct VerifyReport: Sendable {
         {
             reasons.append("the beginning of \(id) is not there any more, or was not read")
         }
-        reasons += self.skipped
+        reasons += self.remarks
         for file in self.files {
             if let reason = file.notChecked { reasons.append("\(file.name): \(reason)") }
             for (topic, found) in file.findings.sorted(by: { $0.key < $1.key }) {

@@ -278,6 +278,17 @@ struct ReaderStateMachineTests {
         #expect(talk.next() == .finished(.unreadable("there is no topic \"t\"")))
     }
 
+    @Test func `a topic that may be missing counts as read`() throws {
+        var talk = try ReadConversation { $0.passesOverMissing = true }
+        _ = talk.next()
+        talk.machine.connected(-1)
+        let id = try talk.expect(.metadata(topics: ["t"]), to: -1)
+        let answer = cluster(leaders: [], error: .unknownTopicOrPartition)
+        talk.machine.received(.metadata(answer), to: id, now: talk.now)
+        #expect(talk.next() == .absent("t"))
+        #expect(talk.next() == .finished(nil))
+    }
+
     @Test func `without the right to read the reason says so`() throws {
         var talk = try ReadConversation.started()
         talk.answer(.failed(.topicAuthorizationFailed), to: try talk.expect(offset(.start)))
