@@ -9,6 +9,7 @@ import bisect
 import os
 import pathlib
 import random
+import re
 import subprocess
 import threading
 import time
@@ -174,7 +175,9 @@ def delivery_mode(wanted):
         [str(kit.FORKTAIL), "run", "--help"], capture_output=True, text=True, timeout=30
     ).stdout
     if "--delivery" in help_text:
-        return (["--delivery", wanted] if wanted else []), wanted or "exactly_once"
+        default = re.search(r"--delivery\b.*?default:\s*(\w+)", help_text, re.DOTALL)
+        mode = wanted or (default.group(1) if default else "exactly_once")
+        return ["--delivery", mode], mode
     if wanted not in (None, "at_least_once"):
         raise kit.Failure(f"this forktail has no --delivery {wanted}")
     return [], "at_least_once"
