@@ -24,14 +24,14 @@ extension RecordAccumulator {
             topic: Topic,
             partition: Partition,
             createdAt: ContinuousClock.Instant,
-            buffer: PooledBuffer
+            taking buffer: inout PooledBuffer
         ) {
             self.id = id
             self.topic = topic
             self.partition = partition
             self.createdAt = createdAt
             self.charge = buffer.charge
-            self.builder = RecordBatchBuilder(buffer: buffer.bytes)
+            self.builder = RecordBatchBuilder(taking: &buffer.bytes)
         }
 
         /// Whether a record has to say where it is from, for nobody can count from the one before it.

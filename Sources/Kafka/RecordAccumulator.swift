@@ -260,7 +260,7 @@ package final class RecordAccumulator {
         size: Int,
         now: ContinuousClock.Instant
     ) -> OpenBatch? {
-        guard let buffer = self.pool.take(size: size, for: self.taker, now: now) else {
+        guard var buffer = self.pool.take(size: size, for: self.taker, now: now) else {
             // Others may wait for what stands open here.
             self.flush()
             return nil
@@ -271,7 +271,7 @@ package final class RecordAccumulator {
             topic: topic,
             partition: partition,
             createdAt: now,
-            buffer: buffer
+            taking: &buffer
         )
         partition.open = batch
         self.open.append(batch)
@@ -349,11 +349,9 @@ package final class RecordAccumulator {
     private func compress(_ batch: OpenBatch) -> SealedRecordBatch {
         let isPooled = batch.charge == self.pool.bufferSize
         do {
-            let sealed = try batch.builder.seal(
-                with: self.compressor,
-                into: isPooled ? self.scratch : nil
-            )
-            if isPooled, sealed.compression != .none {
+            guard isPooled else { return try batch.builder.seal(with: self.compressor) }
+            let sealed = try batch.builder.seal(with: self.compressor, into: &self.scratch)
+            if sealed.compression != .none {
                 self.scratch = batch.builder.takeBuffer()
             }
             return sealed

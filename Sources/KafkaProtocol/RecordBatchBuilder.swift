@@ -30,7 +30,14 @@ package struct RecordBatchBuilder: Sendable {
 
     /// Begins a batch in `buffer`, whose bytes are dropped and whose memory is used.
     package init(buffer: ByteBuffer) {
-        self.buffer = buffer
+        var buffer = buffer
+        self.init(taking: &buffer)
+    }
+
+    /// The same, and leaves `buffer` empty: memory that two refer to is allocated anew to be cleared.
+    package init(taking buffer: inout ByteBuffer) {
+        self.buffer = ByteBuffer()
+        swap(&self.buffer, &buffer)
         self.buffer.clear()
         self.buffer.writeRepeatingByte(0, count: RecordBatchHeader.size)
         self.start = self.buffer.readerIndex
@@ -140,21 +147,27 @@ package struct RecordBatchBuilder: Sendable {
 
 extension RecordBatchBuilder {
     /// Closes the batch: compresses and checksums it while it is in the cache.
+    package mutating func seal(with compressor: Compressor? = nil) throws -> SealedRecordBatch {
+        var output: ByteBuffer?
+        return try self.seal(with: compressor, into: &output)
+    }
+
+    /// The same; where that makes them smaller, compressed records go to `output`, which is taken.
     ///
-    /// Compressed records go to `output` (or to memory of their own) where that makes them smaller;
-    /// the builder's buffer is then left for ``takeBuffer()``.
+    /// The builder's buffer is then left for ``takeBuffer()``.
     package mutating func seal(
-        with compressor: Compressor? = nil,
-        into output: ByteBuffer? = nil
+        with compressor: Compressor?,
+        into output: inout ByteBuffer?
     ) throws -> SealedRecordBatch {
         precondition(self.recordCount > 0, "a batch without records was sealed")
         let uncompressedLength = self.byteCount - RecordBatchHeader.size
         if let compressor, compressor.codec != .none,
-            let compressed = try self.compressed(by: compressor, into: output)
+            var compressed = try self.compressed(by: compressor, into: &output)
         {
-            return self.sealed(compressed, codec: compressor.codec, uncompressedLength)
+            return self.sealed(&compressed, codec: compressor.codec, uncompressedLength)
         }
-        return self.sealed(self.takeBuffer(), codec: .none, uncompressedLength)
+        var buffer = self.takeBuffer()
+        return self.sealed(&buffer, codec: .none, uncompressedLength)
     }
 
     /// The memory that the batch was built in, for another one; empty if the sealed batch uses it.
@@ -166,7 +179,7 @@ extension RecordBatchBuilder {
 
     private func compressed(
         by compressor: Compressor,
-        into output: ByteBuffer?
+        into output: inout ByteBuffer?
     ) throws -> ByteBuffer? {
         let body = self.byteCount - RecordBatchHeader.size
         return try self.buffer.withUnsafeReadableBytes { bytes in
@@ -174,7 +187,8 @@ extension RecordBatchBuilder {
             return try compressor.compress(records) { compressed -> ByteBuffer? in
                 guard compressed.count < body else { return nil }
                 let size = RecordBatchHeader.size + compressed.count
-                var target = output ?? ByteBufferAllocator().buffer(capacity: size)
+                // Taken, not copied: a buffer that two refer to is allocated anew to be cleared.
+                var target = output.take() ?? ByteBufferAllocator().buffer(capacity: size)
                 target.clear(minimumCapacity: size)
                 target.writeRepeatingByte(0, count: RecordBatchHeader.size)
                 target.writeBytes(compressed)
@@ -184,7 +198,7 @@ extension RecordBatchBuilder {
     }
 
     private func sealed(
-        _ bytes: consuming ByteBuffer,
+        _ bytes: inout ByteBuffer,
         codec: Compression,
         _ uncompressedLength: Int
     ) -> SealedRecordBatch {
@@ -199,7 +213,7 @@ extension RecordBatchBuilder {
         header.recordCount = Int32(truncatingIfNeeded: self.recordCount)
         return SealedRecordBatch(
             header: header,
-            buffer: bytes,
+            taking: &bytes,
             uncompressedLength: uncompressedLength,
             largestRecord: self.largestRecord
         )

@@ -15,14 +15,17 @@ package struct SealedRecordBatch: Sendable, Equatable {
     /// Bytes of the largest record before compression.
     package let largestRecord: Int
 
+    /// Takes `bytes` and leaves them empty: as long as two refer to a buffer, a header that is
+    /// written over its first bytes copies all of them.
     init(
         header: RecordBatchHeader,
-        buffer: consuming ByteBuffer,
+        taking bytes: inout ByteBuffer,
         uncompressedLength: Int,
         largestRecord: Int
     ) {
         self.header = header
-        self.buffer = buffer
+        self.buffer = ByteBuffer()
+        swap(&self.buffer, &bytes)
         self.uncompressedLength = uncompressedLength
         self.largestRecord = largestRecord
         self.bodyLength = self.buffer.readableBytes - RecordBatchHeader.size

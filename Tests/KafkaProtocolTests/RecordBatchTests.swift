@@ -180,6 +180,31 @@ private func withSpan<Result>(
         #expect(builder.takeBuffer().capacity >= size)
     }
 
+    private static func address(of buffer: ByteBuffer?) -> UnsafeRawPointer? {
+        buffer?.withVeryUnsafeBytes { $0.baseAddress }
+    }
+
+    @Test func `a batch is filled, sealed and numbered in the memory that was given`() throws {
+        var memory = ByteBufferAllocator().buffer(capacity: 65_536)
+        let given = Self.address(of: memory)
+        var builder = RecordBatchBuilder(taking: &memory)
+        for _ in 0..<1000 { _ = builder.append("key", "the same again", timestamp: Self.time) }
+        var sealed = try builder.seal()
+        sealed.assign(producerID: 1, epoch: 0, baseSequence: 9)
+        #expect(Self.address(of: sealed.buffer) == given)
+    }
+
+    @Test func `compressed records go to the memory that was given`() throws {
+        var builder = self.builder()
+        for _ in 0..<1000 { _ = builder.append("key", "the same again", timestamp: Self.time) }
+        var memory: ByteBuffer? = ByteBufferAllocator().buffer(capacity: 65_536)
+        let given = Self.address(of: memory)
+        var sealed = try builder.seal(with: Compressor(codec: .lz4), into: &memory)
+        sealed.assign(producerID: 1, epoch: 0, baseSequence: 9)
+        #expect(Self.address(of: sealed.buffer) == given)
+        #expect(memory == nil)
+    }
+
     @Test func `records that do not compress go as they are`() throws {
         var random = SeededNumbers(seed: 3)
         var builder = self.builder()

@@ -158,6 +158,19 @@ func index(of topic: String, in accumulator: RecordAccumulator) -> TopicIndex {
         }
     }
 
+    @Test func `a batch is filled in the memory that the one before gave back`() throws {
+        let lane = Lane()
+        var addresses: Set<UnsafeRawPointer?> = []
+        for _ in 0..<5 {
+            lane.fill(3)
+            lane.accumulator.flush()
+            let batch = try #require(lane.drain().first)
+            addresses.insert(batch.sealed?.buffer.withVeryUnsafeBytes { $0.baseAddress })
+            batch.release()
+        }
+        #expect(addresses.count == 1)
+    }
+
     @Test func `a record larger than a batch has a batch of its own`() throws {
         let lane = Lane()
         #expect(lane.append(String(repeating: "x", count: 9000)) == .appended)
