@@ -32,7 +32,7 @@ func appendRecord(
     partition: Int32? = nil,
     owner: UInt64 = 0,
     position: Int64,
-    waiter: BatchCompletions.Entry?,
+    waiter: RecordWaiter?,
     now: @autoclosure () -> ContinuousClock.Instant,
     to accumulator: RecordAccumulator
 ) -> AppendResult {

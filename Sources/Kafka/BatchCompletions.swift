@@ -1,49 +1,79 @@
 /// Who waits for the records of one batch, in the order of the records.
 ///
 /// They travel with the batch, so that settling a record is the next step in a row and not a search.
-///
-/// Safe to share: it is filled while the batch is open, on the side that has the batch, and does not
-/// change afterwards.
-final class BatchCompletions: @unchecked Sendable {
-    struct Entry: Sendable {
-        /// The record's position in its batch; rises within a batch.
-        let id: Int64
+/// Records in a row that are told to the same one, and were taken in the same millisecond, are noted
+/// together: a record then costs a comparison, and neither memory nor a reference to be counted.
+struct BatchCompletions: Sendable {
+    struct Run: Sendable {
+        let firstRecord: Int
+        /// The ID of its first record; IDs rise within a batch.
+        let firstID: Int64
         /// Milliseconds since 1970.
         let timestamp: Int64
-        let completion: KafkaProducer.Completion
+        let waiter: RecordWaiter
     }
 
-    // Safe: one side has the batch at a time.
-    @exclusivity(unchecked) private(set) var entries: [Entry] = []
+    private(set) var runs: [Run] = []
+    private var recordCount = 0
+    /// Of the last run.
+    private var identity: RecordWaiter.Identity?
+    private var timestamp: Int64 = .min
 
-    func reserve(_ count: Int) {
-        self.entries.reserveCapacity(count)
+    mutating func reserve(_ count: Int) {
+        self.runs.reserveCapacity(count)
     }
 
-    func append(_ entry: Entry) {
-        self.entries.append(entry)
+    @inline(__always)
+    mutating func append(_ waiter: RecordWaiter, id: Int64, timestamp: Int64) {
+        let identity = waiter.identity
+        if identity == nil || identity != self.identity || timestamp != self.timestamp {
+            self.beginRun(waiter, identity, id, timestamp)
+        }
+        self.recordCount &+= 1
     }
 
-    /// Calls `body` for each record of a batch, with its place in the batch: the whole one that these
-    /// are of, or a piece that it was split into.
-    func forEach(of batch: ProducerBatch, _ body: (Int, Entry) -> Void) {
-        guard batch.recordCount < self.entries.count else {
-            return self.entries.withUnsafeBufferPointer { entries in
-                for record in entries.indices { body(record, entries[record]) }
+    private mutating func beginRun(
+        _ waiter: RecordWaiter,
+        _ identity: RecordWaiter.Identity?,
+        _ id: Int64,
+        _ timestamp: Int64
+    ) {
+        self.identity = identity
+        self.timestamp = timestamp
+        self.runs.append(
+            Run(
+                firstRecord: self.recordCount,
+                firstID: id,
+                timestamp: timestamp,
+                waiter: waiter
+            )
+        )
+    }
+
+    /// Calls `body` for records in a row of a batch that one waits for, with their places in the
+    /// batch: the whole one that these are of, or a piece that it was split into.
+    func forEachRun(of batch: ProducerBatch, _ body: (Range<Int>, Run) -> Void) {
+        if batch.recordCount == self.recordCount {
+            for (index, run) in self.runs.enumerated() {
+                let isLast = index + 1 == self.runs.count
+                let end = isLast ? self.recordCount : self.runs[index + 1].firstRecord
+                body(run.firstRecord..<end, run)
+            }
+        } else {
+            for record in 0..<batch.recordCount {
+                let id = batch.position(ofRecord: record)
+                if let run = self.run(of: id) { body(record..<record + 1, run) }
             }
         }
-        for record in 0..<batch.recordCount {
-            if let entry = self.entry(batch.position(ofRecord: record)) { body(record, entry) }
-        }
     }
 
-    private func entry(_ id: Int64) -> Entry? {
+    private func run(of id: Int64) -> Run? {
         var low = 0
-        var high = self.entries.count
+        var high = self.runs.count
         while low < high {
             let middle = (low + high) / 2
-            if self.entries[middle].id < id { low = middle + 1 } else { high = middle }
+            if self.runs[middle].firstID <= id { low = middle + 1 } else { high = middle }
         }
-        return low < self.entries.count && self.entries[low].id == id ? self.entries[low] : nil
+        return low > 0 ? self.runs[low - 1] : nil
     }
 }

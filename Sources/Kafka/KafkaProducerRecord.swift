@@ -48,31 +48,89 @@ public struct KafkaHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
 /// A record for a topic.
 public struct KafkaProducerRecord: Sendable, Hashable {
-    public var topic: String
-    /// Nil lets the key choose, and without a key the producer.
-    public var partition: Int32?
-    public var key: [UInt8]?
-    public var value: [UInt8]?
-    public var headers: KafkaHeaders
-    /// Milliseconds since 1970; nil for the time of sending.
-    public var timestamp: Int64?
+    // Made in one step: an initialiser that sets one property after the other copies the whole.
+    private struct Parts: Sendable, Hashable {
+        var topic: String
+        var partition: Int32?
+        var key: [UInt8]?
+        var value: [UInt8]?
+        var headers: KafkaHeaders
+        var timestamp: Int64?
+    }
 
-    // Inlined where records are made: there it is known what the bytes are of, and nothing is boxed.
+    private var parts: Parts
+
+    // Inlined where records are made: there it is known what the bytes are of.
     @inlinable
     public init(
         topic: String,
         partition: Int32? = nil,
         key: (any KafkaBytes)? = nil,
         value: (any KafkaBytes)?,
-        headers: KafkaHeaders = [:],
+        headers: KafkaHeaders = KafkaHeaders(),
         timestamp: Int64? = nil
     ) {
-        self.topic = topic
-        self.partition = partition
-        self.key = key?.kafkaBytes
-        self.value = value?.kafkaBytes
-        self.headers = headers
-        self.timestamp = timestamp
+        let (keyBytes, valueBytes): ([UInt8]?, [UInt8]?) = (key?.kafkaBytes, value?.kafkaBytes)
+        self.init(
+            topic: topic,
+            partition: partition,
+            key: keyBytes,
+            value: valueBytes,
+            headers: headers,
+            timestamp: timestamp
+        )
+    }
+
+    /// Makes a record of bytes as they are, which costs the least.
+    public init(
+        topic: String,
+        partition: Int32? = nil,
+        key: [UInt8]? = nil,
+        value: [UInt8]?,
+        headers: KafkaHeaders = KafkaHeaders(),
+        timestamp: Int64? = nil
+    ) {
+        self.parts = Parts(
+            topic: topic,
+            partition: partition,
+            key: key,
+            value: value,
+            headers: headers,
+            timestamp: timestamp
+        )
+    }
+
+    public var topic: String {
+        get { self.parts.topic }
+        set { self.parts.topic = newValue }
+    }
+
+    /// Nil lets the key choose, and without a key the producer.
+    public var partition: Int32? {
+        get { self.parts.partition }
+        set { self.parts.partition = newValue }
+    }
+
+    public var key: [UInt8]? {
+        get { self.parts.key }
+        set { self.parts.key = newValue }
+    }
+
+    public var value: [UInt8]? {
+        get { self.parts.value }
+        set { self.parts.value = newValue }
+    }
+
+    public var headers: KafkaHeaders {
+        get { self.parts.headers }
+        set { self.parts.headers = newValue }
+    }
+
+    /// Milliseconds since 1970; nil for the time of sending, as of the kernel's last tick: it may be
+    /// up to ten milliseconds ago.
+    public var timestamp: Int64? {
+        get { self.parts.timestamp }
+        set { self.parts.timestamp = newValue }
     }
 }
 

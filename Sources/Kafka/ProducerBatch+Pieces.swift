@@ -82,7 +82,7 @@ extension ProducerBatch {
         createdAt: ContinuousClock.Instant,
         sealed: SealedRecordBatch,
         positions: RecordPositions,
-        completions: BatchCompletions?,
+        completions: BatchCompletions,
         listener: (any DeliveryListener)?
     ) {
         self.init(

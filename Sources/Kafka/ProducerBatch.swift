@@ -48,8 +48,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
     package let isPiece: Bool
     /// For each record how far its position is from its run's first.
     package let positionDeltas: [UInt32]
-    /// Who waits for the records; nil for those of a lane, which counts receipts.
-    let completions: BatchCompletions?
+    /// Who waits for the records; nobody for those of a lane, which counts receipts.
+    let completions: BatchCompletions
     /// The batch itself, until it is released.
     package private(set) var sealed: SealedRecordBatch?
 
@@ -88,7 +88,7 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         createdAt: ContinuousClock.Instant,
         sealed: SealedRecordBatch,
         positions: RecordPositions,
-        completions: BatchCompletions? = nil,
+        completions: BatchCompletions = BatchCompletions(),
         isPiece: Bool = false,
         pool: BufferPool?,
         charge: Int

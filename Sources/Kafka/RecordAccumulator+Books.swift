@@ -15,7 +15,7 @@ extension RecordAccumulator {
         @exclusivity(unchecked) var positions = RecordPositions()
         /// Which file the last record is of that can say so.
         @exclusivity(unchecked) var source: UInt64?
-        @exclusivity(unchecked) var completions: BatchCompletions?
+        @exclusivity(unchecked) var completions = BatchCompletions()
         // Last, for only at run time is it known how large an instant is.
         let createdAt: ContinuousClock.Instant
 
@@ -53,7 +53,8 @@ extension RecordAccumulator {
 
     final class Partition {
         let number: Int32
-        @exclusivity(unchecked) var open: OpenBatch?
+        /// Not counted: it is among the accumulator's open batches as long as it stands here.
+        @exclusivity(unchecked) var open: Unmanaged<OpenBatch>?
         /// Batches of this partition that are on their way; nil while it has no leader.
         var queued = 0
         var hasLeader = true
@@ -78,6 +79,14 @@ extension RecordAccumulator {
             self.name = String(decoding: name, as: UTF8.self)
             self.bytes = Array(name)
             self.sticky = sticky
+        }
+
+        /// The batch of a partition that takes records.
+        @inline(__always)
+        func openBatch(_ partition: Int) -> Unmanaged<OpenBatch>? {
+            // Safe: a partition is as long in `partitions` as the topic lives.
+            Unmanaged.passUnretained(self.partitions[partition])
+                ._withUnsafeGuaranteedRef { $0.open }
         }
     }
 }

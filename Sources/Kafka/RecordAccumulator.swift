@@ -48,13 +48,15 @@ package final class RecordAccumulator {
     /// Batches that take no more records.
     @exclusivity(unchecked) private var closed: CircularBuffer<OpenBatch> = []
     @exclusivity(unchecked) private var lastBatchID = 0
-    /// How many waited for the records of the last batch.
-    @exclusivity(unchecked) private var lastWaiterCount = 0
+    /// How many waited in a row for the records of the last batch.
+    @exclusivity(unchecked) private var lastRunCount = 0
     /// Open batches up to this one do not wait for their linger.
     @exclusivity(unchecked) private var flushedID = 0
     /// Where compressed bytes go; the batch's own buffer takes its place afterwards.
     @exclusivity(unchecked) private var scratch: ByteBuffer?
     private let compressor: Compressor?
+    // What another module computes is a call for each record.
+    private let headerSize = RecordBatchHeader.size
 
     /// Makes an accumulator over a pool it may share; `onMemory` is called, from any thread, when a
     /// record that met ``AppendResult/bufferFull`` should be appended again.
@@ -73,8 +75,6 @@ package final class RecordAccumulator {
 
     deinit {
         self.pool.remove(self.taker)
-        // A partition and its open batch refer to each other.
-        for batch in self.open { batch.partition.open = nil }
     }
 
     // MARK: Records
@@ -114,43 +114,57 @@ package final class RecordAccumulator {
         headers: UnsafeBufferPointer<RecordHeaderSpan>,
         timestamp: Int64,
         origin: RecordOrigin,
-        waiter: BatchCompletions.Entry?,
+        waiter: RecordWaiter?,
         now: @autoclosure () -> ContinuousClock.Instant
     ) -> AppendResult {
         let needed =
             RecordBatchBuilder.upperBound(key: key, value: value, headers: headers)
-            + (origin.header?.sizeLimit ?? 0) + RecordBatchHeader.size
+            + (origin.header?.sizeLimit ?? 0) + self.headerSize
         guard needed <= self.configuration.maxRequestSize else {
             return .tooLarge(size: needed, limit: self.configuration.maxRequestSize)
         }
         guard topic != .invalid else { return .invalidPartition }
-        let topic = self.topics[topic.number]
-        let payload = (key?.count ?? 0) + (value?.count ?? 0) + RecordBatchHeader.size
-        let sizeLimit = self.sizeLimit(of: topic)
-        if payload > sizeLimit { return .tooLarge(size: payload, limit: sizeLimit) }
-        let isSticky = partition == nil && (key == nil || self.configuration.partitionerIgnoresKeys)
-        guard var chosen = self.choose(topic, partition, key) else { return .invalidPartition }
-        while let batch = chosen.open {
-            let limit = min(batch.charge, topic.batchLimit)
-            let size = Self.write(key, value, headers, timestamp, origin, limit: limit, to: batch)
-            if size > 0 {
-                self.note(origin, waiter, size, isSticky: isSticky, in: batch)
-                return .appended
+        return self.withTopic(topic) { topic in
+            let payload = (key?.count ?? 0) + (value?.count ?? 0) + self.headerSize
+            let sizeLimit = self.sizeLimit(of: topic)
+            if payload > sizeLimit { return .tooLarge(size: payload, limit: sizeLimit) }
+            let isSticky =
+                partition == nil && (key == nil || self.configuration.partitionerIgnoresKeys)
+            guard var chosen = self.choose(topic, partition, key) else { return .invalidPartition }
+            while let open = topic.openBatch(chosen) {
+                // Safe: the batch is in `open`, or by then in `closed`.
+                let isAppended = open._withUnsafeGuaranteedRef { batch in
+                    let limit = min(batch.charge, topic.batchLimit)
+                    let size = Self.write(key, value, headers, timestamp, origin, limit, to: batch)
+                    guard size > 0 else {
+                        self.close(batch)
+                        return false
+                    }
+                    Self.note(origin, timestamp, waiter, size, isSticky, topic, in: batch)
+                    return true
+                }
+                if isAppended { return .appended }
+                guard isSticky else { break }
+                // A full batch is the place to move on to another partition.
+                topic.sticky.produced(0, batchIsFull: true)
+                chosen = self.choose(topic, partition, key) ?? chosen
             }
-            self.close(batch)
-            guard isSticky else { break }
-            // A full batch is the place to move on to another partition.
-            topic.sticky.produced(0, batchIsFull: true)
-            chosen = self.choose(topic, partition, key) ?? chosen
+            guard let batch = self.openBatch(topic, chosen, size: needed, now: now()) else {
+                return .bufferFull
+            }
+            let limit = batch.charge
+            let size = Self.write(key, value, headers, timestamp, origin, limit, to: batch)
+            let length = self.headerSize + size
+            Self.note(origin, timestamp, waiter, length, isSticky, topic, in: batch)
+            return .appended
         }
-        guard let batch = self.openBatch(topic, chosen, size: needed, now: now()) else {
-            return .bufferFull
-        }
-        let limit = batch.charge
-        let size = Self.write(key, value, headers, timestamp, origin, limit: limit, to: batch)
-        let length = RecordBatchHeader.size + size
-        self.note(origin, waiter, length, isSticky: isSticky, in: batch)
-        return .appended
+    }
+
+    /// Lends a topic without counting the reference, which costs as much as copying a short record.
+    @inline(__always)
+    private func withTopic<Result>(_ topic: TopicIndex, _ body: (Topic) -> Result) -> Result {
+        // Safe: a topic is as long in `topics` as the accumulator lives.
+        Unmanaged.passUnretained(self.topics[topic.number])._withUnsafeGuaranteedRef(body)
     }
 
     /// Copies a record, with its place in its file if it is the first in a row; zero if the batch is
@@ -162,7 +176,7 @@ package final class RecordAccumulator {
         _ headers: UnsafeBufferPointer<RecordHeaderSpan>,
         _ timestamp: Int64,
         _ origin: RecordOrigin,
-        limit: Int,
+        _ limit: Int,
         to batch: OpenBatch
     ) -> Int {
         if let header = origin.header, batch.needsPosition(origin, header) {
@@ -186,29 +200,23 @@ package final class RecordAccumulator {
     }
 
     @inline(__always)
-    private func note(
+    private static func note(
         _ origin: RecordOrigin,
-        _ waiter: BatchCompletions.Entry?,
+        _ timestamp: Int64,
+        _ waiter: RecordWaiter?,
         _ size: Int,
-        isSticky: Bool,
+        _ isSticky: Bool,
+        _ topic: Topic,
         in batch: OpenBatch
     ) {
-        let topic = batch.topic
         batch.note(
             origin,
             routing: isSticky ? topic.sticky.stint : Int32(topic.partitions.count)
         )
         if isSticky { topic.sticky.produced(size, batchIsFull: false) }
-        if let waiter { self.completions(of: batch).append(waiter) }
-    }
-
-    private func completions(of batch: OpenBatch) -> BatchCompletions {
-        if let completions = batch.completions { return completions }
-        let completions = BatchCompletions()
-        // Batches are alike, and an array that grows as it fills is copied again and again.
-        completions.reserve(self.lastWaiterCount)
-        batch.completions = completions
-        return completions
+        if let waiter {
+            batch.completions.append(waiter, id: origin.position, timestamp: timestamp)
+        }
     }
 
     /// What a batch of one record may have by the topic's `max.message.bytes`, in bytes, as far as
@@ -219,7 +227,7 @@ package final class RecordAccumulator {
 
     // Compression may make more fit; without, it need not travel to be refused.
     private func sizeLimit(of topic: Topic) -> Int {
-        self.configuration.compressionType == .none ? topic.batchLimit : .max
+        self.compressor == nil ? topic.batchLimit : .max
     }
 
     /// How many partitions a topic has; 0 while that is not known.
@@ -227,23 +235,19 @@ package final class RecordAccumulator {
         topic == .invalid ? 0 : self.topics[topic.number].partitions.count
     }
 
+    @inline(__always)
     private func choose(
         _ topic: Topic,
         _ partition: Int32?,
         _ key: UnsafeRawBufferPointer?
-    ) -> Partition? {
+    ) -> Int? {
         let count = Int32(topic.partitions.count)
         guard count > 0 else { return nil }
-        let number: Int32
-        if let partition {
-            guard (0..<count).contains(partition) else { return nil }
-            number = partition
-        } else if let key, !self.configuration.partitionerIgnoresKeys {
-            number = JavaPartitioner.partition(key: key, count: count)
-        } else {
-            number = topic.sticky.current(count: count) ?? self.chooseNext(topic, count)
+        if let partition { return (0..<count).contains(partition) ? Int(partition) : nil }
+        if let key, !self.configuration.partitionerIgnoresKeys {
+            return Int(JavaPartitioner.partition(key: key, count: count))
         }
-        return topic.partitions[Int(number)]
+        return Int(topic.sticky.current(count: count) ?? self.chooseNext(topic, count))
     }
 
     private func chooseNext(_ topic: Topic, _ count: Int32) -> Int32 {
@@ -256,7 +260,7 @@ package final class RecordAccumulator {
 
     private func openBatch(
         _ topic: Topic,
-        _ partition: Partition,
+        _ number: Int,
         size: Int,
         now: ContinuousClock.Instant
     ) -> OpenBatch? {
@@ -266,6 +270,7 @@ package final class RecordAccumulator {
             return nil
         }
         self.lastBatchID += 1
+        let partition = topic.partitions[number]
         let batch = OpenBatch(
             id: self.lastBatchID,
             topic: topic,
@@ -273,15 +278,18 @@ package final class RecordAccumulator {
             createdAt: now,
             taking: &buffer
         )
-        partition.open = batch
+        // Batches are alike, and an array that grows as it fills is copied again and again.
+        batch.completions.reserve(self.lastRunCount)
+        partition.open = .passUnretained(batch)
         self.open.append(batch)
         return batch
     }
 
     private func close(_ batch: OpenBatch) {
         batch.partition.open = nil
-        self.open.removeAll { $0 === batch }
+        // In this order, for whoever closes it need not have a reference that counts.
         self.closed.append(batch)
+        self.open.removeAll { $0 === batch }
     }
 
     // MARK: Batches
@@ -329,7 +337,7 @@ package final class RecordAccumulator {
 
     private func seal(_ batch: OpenBatch) -> ProducerBatch {
         batch.partition.queued += 1
-        self.lastWaiterCount = batch.completions?.entries.count ?? 0
+        self.lastRunCount = batch.completions.runs.count
         let sealed = self.compress(batch)
         return ProducerBatch(
             topic: batch.topic.name,

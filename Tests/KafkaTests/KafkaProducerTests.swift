@@ -213,7 +213,11 @@ import Testing
         for number in 0..<90 {
             let topic = ["a", "b", "c"][number * 7 / 2 % 3]
             let record = KafkaProducerRecord(topic: topic, value: value)
-            queue.enqueue(record, mayWait: true) { _ in completed.withLock { $0.append(number) } }
+            queue.enqueue(
+                record,
+                mayWait: true,
+                waiter: .completion { _ in completed.withLock { $0.append(number) } }
+            )
         }
         await queue.flush()
         // Three have room at a time, and are acknowledged in any order.
@@ -377,6 +381,20 @@ import Testing
         }
     }
 
+    /// The offsets that a completion was told, in the order of being told.
+    final class Told: Sendable {
+        private let known = Mutex<[Int64]>([])
+
+        var offsets: [Int64] { self.known.withLock { $0 } }
+
+        var completion: KafkaProducer.Completion {
+            { result in
+                let offset = (try? result.get().offset) ?? -1
+                self.known.withLock { $0.append(offset) }
+            }
+        }
+    }
+
     private static func enqueue(_ numbers: Range<Int>, to producer: KafkaProducer) -> Failures {
         let failures = Failures()
         for number in numbers {
@@ -386,13 +404,13 @@ import Testing
         return failures
     }
 
-    private static func numbers(in broker: DevBroker) async throws -> [Int] {
+    static func numbers(in broker: DevBroker) async throws -> [Int] {
         try await broker.records(topic: "t", partition: 0).compactMap { record in
             record.value.flatMap { Int(String(decoding: $0, as: UTF8.self)) }
         }
     }
 
-    private static func withProducer(
+    static func withProducer(
         _ properties: [String: String] = [:],
         _ body: (KafkaProducer, DevBroker) async throws -> Void
     ) async throws {
@@ -402,7 +420,7 @@ import Testing
         await broker.stop()
     }
 
-    private static func withProducer(
+    static func withProducer(
         port: Int,
         _ properties: [String: String] = [:],
         partitioner: (any KafkaPartitioner)? = nil,

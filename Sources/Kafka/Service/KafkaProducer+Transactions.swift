@@ -25,14 +25,14 @@ extension KafkaProducer {
     public func initTransactions(
         timeout: Duration? = nil
     ) async throws(KafkaProducerError) {
-        try await self.setUp.get().perform(.initialize, timeout: timeout)
+        try await self.validQueue().perform(.initialize, timeout: timeout)
     }
 
     /// Begins a transaction: records can be sent until it is committed or aborted.
     ///
     /// - Throws: ``KafkaProducerError/invalidTransactionState(_:)`` where the last one has not ended.
     public func beginTransaction() async throws(KafkaProducerError) {
-        try await self.setUp.get().perform(.begin, timeout: nil)
+        try await self.validQueue().perform(.begin, timeout: nil)
     }
 
     /// Puts offsets of a consumer group into the transaction: they are stored when it is committed, and
@@ -51,7 +51,7 @@ extension KafkaProducer {
         groupMetadata: KafkaGroupMetadata,
         timeout: Duration? = nil
     ) async throws(KafkaProducerError) {
-        let queue = try self.setUp.get()
+        let queue = try self.validQueue()
         guard !offsets.isEmpty else { return }
         let offsets = GroupOffsets(group: groupMetadata, offsets: offsets)
         try await queue.sendOffsets(offsets, timeout: timeout)
@@ -70,7 +70,7 @@ extension KafkaProducer {
     public func commitTransaction(
         timeout: Duration? = nil
     ) async throws(KafkaProducerError) {
-        try await self.setUp.get().perform(.commit, timeout: timeout)
+        try await self.validQueue().perform(.commit, timeout: timeout)
     }
 
     /// Aborts the transaction; records that are not acknowledged fail with
@@ -80,7 +80,7 @@ extension KafkaProducer {
     public func abortTransaction(
         timeout: Duration? = nil
     ) async throws(KafkaProducerError) {
-        try await self.setUp.get().perform(.abort, timeout: timeout)
+        try await self.validQueue().perform(.abort, timeout: timeout)
     }
 
     /// Runs `body` in a transaction, which is committed when it returns and aborted when it throws.

@@ -16,8 +16,16 @@ public import ServiceLifecycle
 public final class KafkaProducer: Service, Sendable {
     /// Called once with what became of a record, on the producer's own thread.
     public typealias Completion = @Sendable (Result<RecordMetadata, KafkaProducerError>) -> Void
+    /// Called once for each of many records, with its place among them and what became of it, on the
+    /// producer's own thread.
+    public typealias NumberedCompletion =
+        @Sendable (Int, Result<RecordMetadata, KafkaProducerError>) -> Void
 
-    let setUp: Result<RecordQueue, KafkaProducerError>
+    /// Nil for a configuration that cannot work, as ``setUpError`` says.
+    private let queue: RecordQueue?
+    /// The same, without a reference to be counted for each record; `queue` keeps it.
+    private let uncountedQueue: Unmanaged<RecordQueue>?
+    private let setUpError: KafkaProducerError?
     private let configuration: KafkaProducerConfiguration
     private let metricsFactory: (any MetricsFactory)?
 
@@ -43,15 +51,19 @@ public final class KafkaProducer: Service, Sendable {
                 partitioner: partitioner,
                 logger: logger
             )
-            self.setUp = .success(queue)
+            self.queue = queue
+            self.uncountedQueue = .passUnretained(queue)
+            self.setUpError = nil
         } catch {
-            self.setUp = .failure(error)
+            self.queue = nil
+            self.uncountedQueue = nil
+            self.setUpError = error
         }
     }
 
     /// Keeps the producer going until it is shut down or cancelled.
     public func run() async throws {
-        let queue = try self.setUp.get()
+        let queue = try self.validQueue()
         queue.engine.start()
         let publisher = MetricsPublisher.to(self.metricsFactory)
         if let publisher { queue.engine.publishMetrics(by: publisher) }
@@ -77,35 +89,92 @@ public final class KafkaProducer: Service, Sendable {
     public func send(_ record: KafkaProducerRecord) async throws(KafkaProducerError)
         -> RecordMetadata
     {
-        let queue = try self.setUp.get()
-        let ticket = RecordQueue.Ticket()
-        let result: Result<RecordMetadata, KafkaProducerError> =
-            await withTaskCancellationHandler {
-                await withUnsafeContinuation { continuation in
-                    // Safe: each record that is enqueued is answered once.
-                    queue.enqueue(record, mayWait: true, ticket: ticket) {
-                        continuation.resume(returning: $0)
-                    }
+        let queue = try self.validQueue()
+        let answer = await self.answer(to: record, in: queue)
+        return try answer.get()
+    }
+
+    private func answer(
+        to record: KafkaProducerRecord,
+        in queue: RecordQueue
+    ) async -> RecordWaiter.Answer {
+        // Almost all records go at once: those need neither a ticket nor a handler.
+        if !Task.isCancelled {
+            let answer = await withUnsafeContinuation { continuation in
+                if !queue.append(record, waiter: .task(continuation)) {
+                    continuation.resume(returning: nil)
                 }
-            } onCancel: {
-                queue.withdraw(ticket, topic: record.topic)
             }
-        return try result.get()
+            if let answer { return answer }
+        }
+        let ticket = RecordQueue.Ticket()
+        let answer = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                queue.enqueue(record, mayWait: true, ticket: ticket, waiter: .task(continuation))
+            }
+        } onCancel: {
+            queue.withdraw(ticket)
+        }
+        return answer ?? .failure(.cancelled)
+    }
+
+    /// Sends records in their order, and waits until all are acknowledged or have failed.
+    ///
+    /// Faster than a task for each: they are taken in lots, and the caller is resumed once. What was
+    /// said of waiting and of cancelling for one record holds for each.
+    ///
+    /// - Returns: What became of each record, in their order.
+    /// - Throws: If the configuration cannot work.
+    public func send(
+        contentsOf records: [KafkaProducerRecord]
+    ) async throws(KafkaProducerError) -> [Result<RecordMetadata, KafkaProducerError>] {
+        let queue = try self.validQueue()
+        guard !records.isEmpty else { return [] }
+        let ticket = RecordQueue.Ticket()
+        return await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let answers = Answers(count: records.count, continuation)
+                queue.enqueue(contentsOf: records, mayWait: true, ticket: ticket) {
+                    answers.note($1, at: $0)
+                }
+            }
+        } onCancel: {
+            queue.withdraw(ticket)
+        }
     }
 
     /// Takes a record to be sent, and calls back when it is acknowledged or has failed.
     ///
     /// Records that nobody waits for are bounded by `buffer.memory`: beyond it they fail at once
     /// with ``KafkaProducerError/bufferExhausted``.
+    ///
+    /// One completion for many records costs less than one for each.
     public func enqueue(
         _ record: KafkaProducerRecord,
         onCompletion: @escaping Completion = { _ in }
     ) {
-        switch self.setUp {
-        case .success(let queue):
-            queue.enqueue(record, mayWait: false, completion: onCompletion)
-        case .failure(let error): onCompletion(.failure(error))
+        guard let queue = self.uncountedQueue else {
+            return onCompletion(.failure(self.failure))
         }
+        queue._withUnsafeGuaranteedRef {
+            $0.enqueue(record, mayWait: false, waiter: .completion(onCompletion))
+        }
+    }
+
+    /// Takes records to be sent, in their order, and calls back for each of them with its place in
+    /// `records` when it is acknowledged or has failed.
+    ///
+    /// The same as ``enqueue(_:onCompletion:)`` for one after the other, save that they are taken in
+    /// lots under one lock, and have the time of their lot.
+    public func enqueue(
+        contentsOf records: [KafkaProducerRecord],
+        onCompletion: @escaping NumberedCompletion = { _, _ in }
+    ) {
+        guard let queue = self.queue else {
+            for index in records.indices { onCompletion(index, .failure(self.failure)) }
+            return
+        }
+        queue.enqueue(contentsOf: records, mayWait: false, completion: onCompletion)
     }
 
     /// What was measured, up to a second ago, under the names of Kafka's own producer.
@@ -113,10 +182,8 @@ public final class KafkaProducer: Service, Sendable {
     /// Reading costs some microseconds for each broker and topic. Empty for a configuration that
     /// cannot work.
     public var metrics: KafkaProducerMetrics {
-        switch self.setUp {
-        case .success(let queue): queue.engine.metrics(now: .now)
-        case .failure: KafkaProducerMetrics(clientID: self.configuration.clientID, values: [])
-        }
+        self.queue?.engine.metrics(now: .now)
+            ?? KafkaProducerMetrics(clientID: self.configuration.clientID, values: [])
     }
 
     /// Drops what was taken and not sent yet; each such record fails with ``KafkaProducerError/purged``.
@@ -124,15 +191,23 @@ public final class KafkaProducer: Service, Sendable {
     /// - Parameter includingInFlight: Drops what was sent and not acknowledged as well, which may be
     ///   in the log nevertheless.
     public func purge(includingInFlight: Bool = false) {
-        guard case .success(let queue) = self.setUp else { return }
+        guard let queue = self.queue else { return }
         queue.purge(inFlight: includingInFlight)
     }
 
     /// Waits until every record that was taken before is acknowledged or has failed.
     public func flush() async {
-        guard case .success(let queue) = self.setUp else { return }
+        guard let queue = self.queue else { return }
         let start = ContinuousClock.now
         await queue.flush()
         queue.engine.note(ContinuousClock.now - start, in: .flush)
     }
+
+    /// The queue, or why there is none.
+    func validQueue() throws(KafkaProducerError) -> RecordQueue {
+        guard let queue = self.queue else { throw self.failure }
+        return queue
+    }
+
+    private var failure: KafkaProducerError { self.setUpError ?? .closed }
 }

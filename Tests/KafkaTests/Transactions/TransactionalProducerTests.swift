@@ -280,11 +280,11 @@ import Testing
 
 extension KafkaProducer {
     var address: String {
-        (try? self.setUp.get().engine.configuration.bootstrapServers.first) ?? ""
+        (try? self.validQueue().engine.configuration.bootstrapServers.first) ?? ""
     }
 
     /// As a graceful shutdown does it.
     func close(drain: Bool) async {
-        await (try? self.setUp.get())?.close(drain: drain)
+        await (try? self.validQueue())?.close(drain: drain)
     }
 }
