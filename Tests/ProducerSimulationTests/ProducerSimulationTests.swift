@@ -24,6 +24,18 @@ struct ProducerSimulationTests {
         try run(Scenario.Shape(restartsInOrder: true, hasDeliveryTimeout: true))
     }
 
+    @Test func `whatever happens, what is sent is written down with its numbers`() throws {
+        try run(Scenario.Shape(isJournaled: true))
+    }
+
+    @Test func `what is numbered anew or divided is written down anew before it is sent`() throws {
+        try run(Scenario.Shape(restartsInOrder: true, hasPoison: true, isJournaled: true))
+    }
+
+    @Test func `what fails while it is written down leaves others their numbers`() throws {
+        try run(Scenario.Shape(hasPoison: true, hasDeliveryTimeout: true, isJournaled: true))
+    }
+
     @Test func `without idempotence nothing that was acknowledged is missing`() throws {
         try run(Scenario.Shape(isIdempotent: false))
     }
@@ -79,6 +91,7 @@ extension Simulation.Count: CustomStringConvertible {
         self.possibleDuplicates += other.possibleDuplicates
         self.batchesRetried += other.batchesRetried
         self.batchesSplit += other.batchesSplit
+        self.writes += other.writes
         self.faults.merge(other.faults, uniquingKeysWith: +)
         self.simulated += other.simulated
         self.longestWait = max(self.longestWait, other.longestWait)
@@ -92,7 +105,8 @@ extension Simulation.Count: CustomStringConvertible {
             \(self.steps) steps in \(self.simulated / .seconds(3600)) hours of theirs
               \(self.records) records, \(self.acknowledged) acknowledged, \(self.failed) failed, \
             \(self.duplicates) repeated, \(self.possibleDuplicates) counted as perhaps repeated
-              \(self.batchesRetried) batches sent again, \(self.batchesSplit) split; \
+              \(self.batchesRetried) batches sent again, \(self.batchesSplit) split, \
+            \(self.writes) writes of the journal; \
             \(self.longestWait) was the longest wait after the last fault
               \(faults.joined(separator: ", "))
             """

@@ -12,6 +12,8 @@ struct Scenario {
         /// Some records are such as the broker must refuse.
         var hasPoison = false
         var hasDeliveryTimeout = false
+        /// Batches are written down before they are sent.
+        var isJournaled = false
 
         /// Whether a batch can become one that the broker knows nothing of.
         var forgets: Bool { self.restartsInOrder || self.hasPoison }
@@ -86,6 +88,7 @@ struct Scenario {
         let servers = (1...nodes).map { "node\($0):9092" }
         var configuration = KafkaProducerConfiguration(bootstrapServers: servers)
         configuration.isIdempotenceEnabled = shape.isIdempotent
+        configuration.isJournaled = shape.isJournaled
         configuration.maxInFlightRequests = .random(in: 1...5, using: &random)
         configuration.batchSize = .random(in: 300...3000, using: &random)
         configuration.maxRequestSize = .random(in: 3000...12_000, using: &random)

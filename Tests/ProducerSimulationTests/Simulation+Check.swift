@@ -10,7 +10,7 @@ extension Simulation {
     }
 
     /// A record as the log names it.
-    private struct Name: Hashable {
+    struct Name: Hashable {
         var lane: Int
         var position: Int
     }
@@ -38,6 +38,10 @@ extension Simulation {
     }
 
     private func checkMachines() {
+        self.count.writes = self.batchJournal.writeCount
+        if self.scenario.shape.isJournaled, self.count.acknowledged > 0, self.count.writes == 0 {
+            self.fail("nothing was written down")
+        }
         self.count.records = self.lanes.reduce(0) { $0 + $1.entries.count }
         if !self.lanes.allSatisfy(\.hasSubmittedAll) {
             let waiting = self.lanes.filter { !$0.hasSubmittedAll }.map(\.number)
@@ -91,7 +95,7 @@ extension Simulation {
         self.fail("\(partition): \(name.lane):\(name.position) comes after \(before)")
     }
 
-    private static func name(of record: Record) -> Name? {
+    static func name(of record: Record) -> Name? {
         let text = String(decoding: record.value ?? [], as: UTF8.self)
         let parts = text.split(separator: ":")
         guard parts.count == 3, let lane = Int(parts[0]), let position = Int(parts[1]) else {

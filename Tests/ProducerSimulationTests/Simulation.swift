@@ -23,6 +23,8 @@ final class Simulation {
         case startCluster
         case createTopic(Int)
         case closeProducer
+        /// A write of the journal ends.
+        case journaled
     }
 
     /// What many simulations came to.
@@ -36,6 +38,8 @@ final class Simulation {
         var possibleDuplicates: Int64 = 0
         var batchesRetried: Int64 = 0
         var batchesSplit: Int64 = 0
+        /// Writes of the journal.
+        var writes = 0
         var faults: [NetworkFault: Int] = [:]
         var simulated = Duration.zero
         /// How long a record waited that nothing went wrong with any more.
@@ -57,6 +61,7 @@ final class Simulation {
     var lanes: [SimulatedLane] = []
     var broker: BrokerStateMachine
     var journal = ByteBuffer()
+    var batchJournal = SimulatedJournal()
     var isClusterUp = true
     var connections: [Int: SimulatedConnection] = [:]
     var current: [BrokerID: SimulatedConnection] = [:]
@@ -157,6 +162,7 @@ final class Simulation {
         case .startCluster: self.startCluster()
         case .createTopic(let number): self.createTopic(number)
         case .closeProducer: self.closeProducer()
+        case .journaled: self.journaled()
         }
     }
 
@@ -190,12 +196,18 @@ final class Simulation {
             guard let connection = self.current[broker] else {
                 return self.fail("a request goes to broker \(broker), which is not connected")
             }
+            self.checkSending(request)
             self.note("request \(id) to broker \(broker): \(self.name(of: request))")
             connection.machine.send(request, id: id, now: self.now)
             self.runClient(connection)
-        case .deliver(let deliveries): for delivery in deliveries { self.settle(delivery) }
+        case .deliver(let deliveries):
+            for delivery in deliveries {
+                self.batchJournal.settle(delivery)
+                self.settle(delivery)
+            }
         case .publish(let topic): self.publish(topic)
-        case .journal, .identified: self.fail("nothing is journaled here")
+        case .journal(let batches): self.write(batches)
+        case .identified: break
         case .completed: self.fail("no transaction was asked for")
         case .finished:
             self.note("the producer has finished")
