@@ -20,6 +20,20 @@ package protocol BatchJournal: AnyObject, Sendable {
     /// it replaces goes with it.
     func delivered(_ deliveries: [Delivery])
 
+    /// Tells what became of a batch that an earlier life of the journal left.
+    func resolved(row: Int64, _ outcome: RecoveryOutcome)
+
+    /// Tells of a batch in the log that an earlier life sent, and whose row the journal has lost: its
+    /// positions say how far its files are delivered.
+    func unjournaled(_ batch: FetchedBatch, of partition: TopicPartition)
+
+    /// Tells that nothing of a partition is in doubt any more, and new batches go there.
+    func recovered(_ partition: TopicPartition, _ report: RecoveryReport)
+
+    /// Tells that a partition cannot be recovered, and nothing is sent there; the text says why, and
+    /// what to do.
+    func recoveryStopped(_ partition: TopicPartition, reason: String)
+
     /// Tells under which producer id, and in which cluster, batches are sent from now on.
     func opened(_ identity: ProducerIdentity, clusterID: String)
 }

@@ -6,6 +6,7 @@ package enum ProducerAnswer: Sendable, Equatable {
     case producerID(ProducerIDAnswer)
     case produce(ProduceAnswer)
     case producers(ProducersAnswer)
+    case recovery(RecoveryAnswer)
     case transaction(TransactionAnswer, throttle: Duration = .zero)
     /// Nil where the broker does not tell.
     case maxMessageBytes(Int?)
@@ -205,6 +206,7 @@ package enum ProducerRequest: Sendable, Equatable {
     case produce([ProducerBatch])
     /// What the leader remembers of a partition's producers (KIP-664).
     case describeProducers(TopicPartition)
+    case recovery(RecoveryRequest)
     case transaction(TransactionRequest)
     /// A topic's `max.message.bytes`.
     case describeLimit(topic: String)

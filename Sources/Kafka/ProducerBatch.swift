@@ -73,6 +73,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
     /// It was sent under these numbers.
     var wasSent = false
     var journaling = Journaling.missing
+    /// The row that it was made again from, to be sent under its numbers.
+    var recoveryRow: Int64?
     /// An earlier attempt may have reached the log.
     var mayBePersisted = false
     /// The leader said that it has it.

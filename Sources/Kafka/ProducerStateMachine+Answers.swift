@@ -23,6 +23,8 @@ extension ProducerStateMachine {
             self.received(maxMessageBytes: limit, of: topic)
         case (.producers(let answer), .describeProducers(let id)):
             self.received(answer, about: id, now: now)
+        case (.recovery(let answer), .recovery(let request)):
+            self.received(answer, to: request, now: now)
         case (.transaction(let answer, let throttle), .transaction(let request)):
             self.received(answer, to: request, throttle: throttle, from: pending.broker, now: now)
         case (.produce(let answer), .produce(let batches)):
@@ -53,6 +55,11 @@ extension ProducerStateMachine {
             answers[id] = answers[id] ?? partition
         }
         for batch in batches {
+            if let row = batch.recoveryRow {
+                let id = TopicPartition(topic: batch.topic, partition: batch.partition)
+                self.received(answers[id], for: batch, row: row, now: now)
+                continue
+            }
             guard let index = self.takeInFlight(batch) else { continue }
             if let partition = answers[self.partitions[index].id] {
                 self.settle(batch, of: index, partition, from: broker, now: now)
@@ -211,7 +218,7 @@ extension ProducerStateMachine {
     }
 
     /// Goes to the leader that the broker named, or asks for it.
-    private mutating func findLeader(of index: Int, _ named: TopicMetadata.Partition?) {
+    mutating func findLeader(of index: Int, _ named: TopicMetadata.Partition?) {
         let partition = self.partitions[index]
         guard let named, named.leaderID != partition.leader, self.brokers[named.leaderID] != nil,
             named.leaderEpoch > partition.leaderEpoch

@@ -115,11 +115,16 @@ extension ProducerStateMachine {
         case .producerID: self.producerIDFailed(now: now)
         case .describeLimit(let topic): self.wantLimit(of: topic)
         case .describeProducers(let partition): self.proofFailed(partition, now: now)
+        case .recovery(let request): self.received(.failed(nil), to: request, now: now)
         case .transaction(let request): self.transactions?.lost(request, now: now)
         case .read: preconditionFailure("a producer does not read")
         case .produce(let batches):
             self.statistics.requestsInFlight -= 1
             for batch in batches {
+                if let row = batch.recoveryRow {
+                    self.received(nil, for: batch, row: row, now: now)
+                    continue
+                }
                 guard let index = self.takeInFlight(batch) else { continue }
                 self.retry(batch, of: index, mayBePersisted: true)
             }
@@ -129,6 +134,9 @@ extension ProducerStateMachine {
     mutating func nextConnection(now: ContinuousClock.Instant) -> Action? {
         if let id = self.wantedCoordinator, let action = self.connect(id, now: now) {
             return action
+        }
+        for id in self.recoveryLeaders {
+            if let action = self.connect(id, now: now) { return action }
         }
         for id in self.brokers.keys.sorted(by: >) {
             guard let broker = self.brokers[id], !broker.waiting.isEmpty else { continue }

@@ -45,7 +45,7 @@ extension ProducerStateMachine {
         _ identity: ProducerIdentity
     ) -> [ProducerBatch] {
         // Without a leader nobody has told of the topic's id.
-        guard self.partitions[index].leader >= 0 else { return [] }
+        guard self.partitions[index].leader >= 0, !self.isHeldBack(index) else { return [] }
         if self.partitions[index].identity == nil { self.partitions[index].identity = identity }
         return self.partitions[index].takeUnjournaled(
             limit: self.journaledAhead,

@@ -97,6 +97,7 @@ extension ProducerStateMachine {
         self.metadata.unansweredSince = nil
         self.metrics.metadataUpdatedAt = now
         self.metadata.clusterID = cluster.clusterID ?? self.metadata.clusterID
+        self.checkCluster(cluster.clusterID)
         self.update(brokers: cluster.brokers)
         for topic in cluster.topics where self.metadata.topics[topic.name] != nil {
             self.update(topic)
@@ -231,7 +232,8 @@ extension ProducerStateMachine {
 
     /// Leaves topics out of what is asked for that had no record for `metadata.max.idle.ms`.
     private mutating func forgetIdleTopics(now: ContinuousClock.Instant) {
-        let busy = Set(self.partitions.filter { !$0.isEmpty }.map(\.id.topic))
+        let recovering = self.recovery.partitions.keys.map { self.partitions[$0].id.topic }
+        let busy = Set(self.partitions.filter { !$0.isEmpty }.map(\.id.topic) + recovering)
         let limit = now - self.configuration.metadataMaxIdle
         for (name, topic) in self.metadata.topics where !busy.contains(name) {
             guard topic.usedAt.map({ $0 <= limit }) ?? true else { continue }
@@ -244,7 +246,10 @@ extension ProducerStateMachine {
     mutating func refreshTopics(ledBy broker: BrokerID) {
         guard broker >= 0 else { return }
         for partition in self.partitions where partition.leader == broker {
-            guard !partition.queue.isEmpty || !partition.inFlight.isEmpty else { continue }
+            let isRecovering = self.partitionIndexes[partition.id].map(self.isHeldBack) ?? false
+            guard !partition.queue.isEmpty || !partition.inFlight.isEmpty || isRecovering else {
+                continue
+            }
             self.refresh(partition.id.topic)
         }
     }

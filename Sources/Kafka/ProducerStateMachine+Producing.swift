@@ -145,6 +145,7 @@ extension ProducerStateMachine {
 
     private func maySend(_ index: Int, now: ContinuousClock.Instant) -> Bool {
         let partition = self.partitions[index]
+        guard !self.isHeldBack(index) else { return false }
         guard partition.headMayGo, (partition.notBefore ?? now) <= now else { return false }
         guard self.mayTransact(with: partition.id), self.isHeadJournaled(index) else {
             return false

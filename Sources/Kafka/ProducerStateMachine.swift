@@ -28,6 +28,14 @@ package struct ProducerStateMachine {
         case journal([ProducerBatch])
         /// Write down under which producer id batches are sent from now on, and in which cluster.
         case identified(ProducerIdentity, clusterID: String)
+        /// It is known what became of a journaled batch.
+        case resolved(row: Int64, RecoveryOutcome)
+        /// The log has a batch that the journal does not know.
+        case unjournaled(FetchedBatch, of: TopicPartition)
+        /// Nothing of a partition is in doubt any more.
+        case recovered(TopicPartition, RecoveryReport)
+        /// A partition cannot be recovered, and nothing is sent there; the text says what to do.
+        case recoveryStopped(TopicPartition, reason: String)
         case publish(TopicMetadata)
         /// A call about a transaction has ended, with nil if well.
         case completed(TransactionCallID, KafkaProducerError?)
@@ -58,6 +66,7 @@ package struct ProducerStateMachine {
     var metadata: MetadataState
     var producerID: ProducerIDState
     var journal = JournalState()
+    var recovery = RecoveryState()
     /// Nil without `transactional.id`.
     var transactions: TransactionStateMachine?
     /// The coordinator that is to be connected to.
@@ -155,6 +164,7 @@ package struct ProducerStateMachine {
         if let action = self.nextProducerIDRequest(now: now) { return action }
         if let action = self.nextTransactionRequest(now: now) { return action }
         if let action = self.nextProofRequest(now: now) { return action }
+        if let action = self.nextRecoveryAction(now: now) { return action }
         if let action = self.nextJournalAction() { return action }
         if let action = self.nextProduceRequest(now: now) { return action }
         return self.nextLimitRequest(now: now)
@@ -179,6 +189,7 @@ package struct ProducerStateMachine {
                 consider(broker.usedAt.map { $0 + self.configuration.connectionsMaxIdle })
             }
         }
+        self.considerRecoveries(now: now, consider)
         for partition in self.partitions {
             consider(partition.notBefore)
             consider(self.expiry(of: partition))

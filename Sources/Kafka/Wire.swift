@@ -14,6 +14,7 @@ enum Wire {
         /// Nil with a broker before 2.8, which does not tell what it remembers of producers.
         let describeProducers: Int16?
         let describeConfigs: Int16?
+        let recovery: RecoveryWire.Versions
         /// Nil with a broker from which this client cannot read.
         let reading: ReadVersions?
         /// Nil with a broker that has no transactions.
@@ -29,6 +30,8 @@ enum Wire {
         case .describeProducers where versions.describeProducers == nil:
             .producers(ProducersAnswer(error: .unsupportedVersion))
         case .describeLimit where versions.describeConfigs == nil: .maxMessageBytes(nil)
+        case .recovery(let request) where !versions.recovery.know(request.question):
+            .recovery(.failed(.unsupportedVersion))
         case .read where versions.reading == nil: .read(.failed(.unsupportedVersion))
         default: nil
         }
@@ -137,6 +140,7 @@ enum Wire {
                     .flatMap(DescribeProducersRequest.commonVersion),
                 describeConfigs: answer.versions(of: .describeConfigs)
                     .flatMap(DescribeConfigsRequest.commonVersion),
+                recovery: RecoveryWire.Versions(answer),
                 reading: ReadVersions(answer),
                 transactions: transactions
             )
@@ -198,6 +202,14 @@ enum Wire {
                 correlationID: correlationID,
                 clientID: clientID
             )
+        case .recovery(let request):
+            return try RecoveryWire.encode(
+                request.question,
+                about: request.subject,
+                versions: versions.recovery,
+                correlationID: correlationID,
+                clientID: clientID
+            ) ?? []
         case .transaction(let request):
             return try encode(
                 request,
@@ -282,6 +294,14 @@ enum Wire {
                 version: versions.describeProducers ?? 0
             )
             return .producers(ProducersAnswer(answer, about: partition))
+        case .recovery(let request):
+            let answer = try RecoveryWire.decode(
+                body,
+                to: request.question,
+                about: request.subject,
+                versions: versions.recovery
+            )
+            return .recovery(answer)
         case .transaction(let request): return try decode(body, to: request, versions: versions)
         case .describeLimit(let topic):
             let answer = try DescribeConfigsRequest.response(

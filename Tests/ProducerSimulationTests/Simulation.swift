@@ -208,6 +208,8 @@ final class Simulation {
         case .publish(let topic): self.publish(topic)
         case .journal(let batches): self.write(batches)
         case .identified: break
+        case .resolved, .unjournaled, .recovered, .recoveryStopped:
+            self.fail("nothing is recovered here")
         case .completed: self.fail("no transaction was asked for")
         case .finished:
             self.note("the producer has finished")

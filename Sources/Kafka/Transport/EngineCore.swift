@@ -45,13 +45,20 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
         self.wake()
     }
 
+    /// Takes what a crash left, before it is started.
+    func recover(_ recoveries: [PartitionRecovery], clusterID: String?, wallClock: Int64) {
+        self.eventLoop.preconditionInEventLoop()
+        self.machine.recover(recoveries, clusterID: clusterID, wallClock: wallClock, now: .now)
+    }
+
     /// Takes what lanes have posted and does what follows from it.
     func wake() {
         self.eventLoop.preconditionInEventLoop()
         guard let engine = self.engine else { return }
         let now = ContinuousClock.now
-        let (batches, topics, purge, calls, journaled) = engine.takeInbox()
+        let (batches, topics, purge, calls, journaled, remade) = engine.takeInbox()
         if let journaled, !self.hasFinished { self.machine.journaled(journaled) }
+        for remake in remade { self.take(remake, now: now) }
         if !topics.isEmpty { self.machine.requestMetadata(topics: topics, now: now) }
         if !batches.isEmpty { self.machine.submit(batches, now: now) }
         if let purge { self.machine.purge(inFlight: purge == .all) }
@@ -149,6 +156,12 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
         case .journal(let batches): self.write(batches)
         case .identified(let identity, let clusterID):
             self.journal?.opened(identity, clusterID: clusterID)
+        case .resolved(let row, let outcome): self.journal?.resolved(row: row, outcome)
+        case .unjournaled(let batch, let partition):
+            self.journal?.unjournaled(batch, of: partition)
+        case .recovered(let partition, let report): self.journal?.recovered(partition, report)
+        case .recoveryStopped(let partition, let reason):
+            self.journal?.recoveryStopped(partition, reason: reason)
         case .publish(let metadata): self.engine?.publish(metadata)
         case .completed(let call, let error): self.calls.removeValue(forKey: call)?.end(error)
         case .finished: self.finish()
@@ -157,6 +170,13 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
 
     private func write(_ batches: [ProducerBatch]) {
         self.journal?.write(batches) { [weak engine] in engine?.journaled($0) }
+    }
+
+    private func take(_ remake: ProducerEngine.Remake, now: ContinuousClock.Instant) {
+        switch remake {
+        case .made(let batch, let row): self.machine.remade(batch, row: row, now: now)
+        case .impossible(let row): self.machine.cannotRemake(row: row, now: now)
+        }
     }
 
     private func take(_ call: TransactionCall) {

@@ -11,6 +11,7 @@ package final class ProducerEngine: Sendable {
         var calls: [TransactionCall] = []
         var purge: Purge?
         var journaled: [ProducerBatch]?
+        var remade: [Remake] = []
         var isScheduled = false
         var isClosed = false
     }
@@ -18,6 +19,12 @@ package final class ProducerEngine: Sendable {
     /// What is to be dropped.
     enum Purge: Sendable {
         case unsent, all
+    }
+
+    /// Whether a journaled batch could be made again.
+    enum Remake: Sendable {
+        case made(ProducerBatch, row: Int64)
+        case impossible(row: Int64)
     }
 
     /// Scrapers come less often, and gauges older than that are of no use to them.
@@ -80,6 +87,31 @@ package final class ProducerEngine: Sendable {
     /// Ends that; what it submitted is still delivered to it.
     package func removeListener(_ listener: any DeliveryListener) {
         self.listeners.withLock { $0.removeAll { $0 === listener } }
+    }
+
+    /// Tells what a crash left, before ``start()``; `wallClock` is the time of day in milliseconds
+    /// since 1970.
+    ///
+    /// The journal is told what becomes of each row. Until its partition is recovered nothing else
+    /// is sent there.
+    package func recover(
+        _ recoveries: [PartitionRecovery],
+        clusterID: String?,
+        wallClock: Int64
+    ) {
+        self.eventLoop.execute {
+            self.core.recover(recoveries, clusterID: clusterID, wallClock: wallClock)
+        }
+    }
+
+    /// Hands over a row's batch that was made again, from any thread.
+    package func remade(_ batch: ProducerBatch, row: Int64) {
+        _ = self.post { $0.remade.append(.made(batch, row: row)) }
+    }
+
+    /// Tells that a row's records are not all there any more.
+    package func cannotRemake(row: Int64) {
+        _ = self.post { $0.remade.append(.impossible(row: row)) }
     }
 
     /// Begins to connect.
@@ -213,7 +245,7 @@ package final class ProducerEngine: Sendable {
 
     func takeInbox() -> (
         batches: [ProducerBatch], topics: [String], purge: Purge?, calls: [TransactionCall],
-        journaled: [ProducerBatch]?
+        journaled: [ProducerBatch]?, remade: [Remake]
     ) {
         self.inbox.withLock { inbox in
             defer {
@@ -222,9 +254,12 @@ package final class ProducerEngine: Sendable {
                 inbox.purge = nil
                 inbox.calls = []
                 inbox.journaled = nil
+                inbox.remade = []
                 inbox.isScheduled = false
             }
-            return (inbox.batches, inbox.topics, inbox.purge, inbox.calls, inbox.journaled)
+            return (
+                inbox.batches, inbox.topics, inbox.purge, inbox.calls, inbox.journaled, inbox.remade
+            )
         }
     }
 

@@ -154,7 +154,7 @@ struct TransactionTalk {
             case .send(let request, let id, let broker): return (request, id, broker)
             case .deliver(let deliveries): self.deliveries += deliveries
             case .completed(let call, let error): self.results[call] = .some(error)
-            case .publish, .journal, .identified, .finished: break
+            default: break
             }
         }
         return nil
