@@ -162,7 +162,7 @@ package struct FileCoverage: Sendable {
         )
     }
 
-    // Oldest batches first: what they hold was passed over when the younger ones were made.
+    // Oldest batches first: should two claim a record, it was passed over when the younger was made.
     private mutating func coverTopics() {
         for index in members.indices.sorted(by: { members[$0].batch < members[$1].batch }) {
             let batch = batches[members[index].batch]

@@ -1,7 +1,8 @@
 /// Records of one file in a row that one batch holds.
 ///
-/// Nothing of the records themselves is kept: they are made again from the file. So a stretch says
-/// exactly which of the records that come out between two places were in the batch.
+/// Nothing of the records themselves is kept: they are made again from the file. So a stretch holds
+/// *every* record between its two places that its routing leads to the batch's partition, and ends
+/// where one was left out: refused, too long, or in another batch since before a restart.
 package struct Stretch: Equatable, Sendable {
     package enum Routing: Equatable, Sendable {
         /// Those whose key or explicit partition leads to the batch's partition of so many.

@@ -96,3 +96,11 @@ struct SeededGenerator: RandomNumberGenerator {
         return mixed ^ (mixed >> 31)
     }
 }
+
+/// FORKTAIL_SEED, or another one each time; prints how to run the same again.
+func testSeed(for suite: String) -> UInt64 {
+    let given = getenv("FORKTAIL_SEED").flatMap { UInt64(String(cString: $0)) }
+    let seed = given ?? UInt64.random(in: 0...UInt64.max)
+    print("FORKTAIL_SEED=\(seed) swift test --filter \(suite)")
+    return seed
+}
