@@ -86,6 +86,11 @@ package struct LoadedPipeline: Sendable {
         return length * encodedUnit
     }
 
+    /// Whether an event may end because nothing came for a while.
+    var endsEventsByTime: Bool {
+        plan.input.multiline != nil && plan.input.multilineTimeout != .zero
+    }
+
     /// Whether gzip and zstd files are read as what is in them.
     var decompresses: Bool { plan.input.compressed == .auto }
 

@@ -320,6 +320,31 @@ struct FileAuditTests {
         #expect(found["dead"]?.unexpected == 0)
     }
 
+    @Test func `what is before the first record that is there may not have been read`() {
+        func findings(mayBeginLate: Bool) -> FileAudit.Findings? {
+            var audit = FileAudit(
+                runs: ["t": [run(20, 1)], "u": [run(30, 1)]],
+                cut: [],
+                end: LinePosition(offset: 60),
+                mayBeginLate: mayBeginLate
+            )
+            for line in [0, 10, 20, 40] {
+                audit.expect(
+                    FileAudit.Expected(
+                        position: LinePosition(offset: Int64(line)),
+                        topic: "t",
+                        hasKey: true,
+                        partition: 0
+                    )
+                )
+            }
+            return audit.finish()["t"]
+        }
+        #expect(findings(mayBeginLate: true)?.unread == 2)
+        #expect(findings(mayBeginLate: true)?.missing == 1)
+        #expect(findings(mayBeginLate: false)?.missing == 3)
+    }
+
     @Test func `all is missing in a topic that has nothing of the file`() {
         #expect(findings([]).missing == 6)
     }

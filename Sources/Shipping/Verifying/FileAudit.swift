@@ -35,6 +35,8 @@ package struct FileAudit {
         package var unexpected: Int64 = 0
         /// Missing records from before what the topic still holds, or from before what was read.
         package var tooOld: Int64 = 0
+        /// Records from before the first of the file that is in any topic, where reading may have begun.
+        package var unread: Int64 = 0
         package var firstMissing: LinePosition?
         package var firstRepeated: LinePosition?
         package var firstUnexpected: LinePosition?
@@ -63,16 +65,23 @@ package struct FileAudit {
     /// Lines of which Kafka refused a record: a dead letter stands for it.
     private var answered: Set<Int64> = []
     private let end: LinePosition
+    /// Nil where the file was read from its start.
+    private let firstStart: LinePosition?
 
     /// - Parameter runs: by topic, in the order of the file.
     /// - Parameter cut: partitions whose first records are gone, or were not read.
     /// - Parameter end: up to there everything must be in the topics.
+    /// - Parameter mayBeginLate: whether the file may have been read from another place than its
+    ///   start on; then nothing is said of what is before the first record that is there.
     package init(
         runs: [String: [PositionAudit.Run]],
         cut: Set<TopicPartition>,
-        end: LinePosition
+        end: LinePosition,
+        mayBeginLate: Bool = false
     ) {
         self.end = end
+        let first = runs.values.compactMap { $0.first?.start }.min()
+        self.firstStart = mayBeginLate ? min(first ?? end, end) : nil
         for (name, runs) in runs {
             for run in runs where run.isAnswer { self.answered.insert(run.start.offset) }
             let runs = runs.filter { !$0.isAnswer }
@@ -91,6 +100,10 @@ package struct FileAudit {
     /// Tells the next record that the file makes.
     package mutating func expect(_ record: Expected) {
         guard record.position < self.end else { return }
+        if let firstStart = self.firstStart, record.position < firstStart {
+            self.topics[record.topic, default: Topic(runs: [])].findings.unread += 1
+            return
+        }
         let isAnswered = self.answered.contains(record.position.offset)
         self.topics[record.topic, default: Topic(runs: [])].expect(record, isAnswered: isAnswered)
     }

@@ -88,6 +88,11 @@ package struct VerifyReport: Sendable {
                         "\(file.name): single records in topic \(topic): its number of partitions"
                             + " changed, or keys do not decide there"
                     )
+                } else if found.unread > 0 {
+                    reasons.append(
+                        "\(file.name): \(Quantity.grouped(found.unread)) records for topic \(topic)"
+                            + " before the first that is there: reading may have begun behind them"
+                    )
                 } else if found.tooOld > 0 {
                     let count = Quantity.grouped(found.tooOld)
                     reasons.append(
@@ -169,7 +174,7 @@ package struct VerifyReport: Sendable {
         let topics = file.findings.sorted { $0.key < $1.key }.map { topic, found in
             "\(LogLine.quoted(topic)):{\"expected\":\(found.expected),\"missing\":\(found.missing),"
                 + "\"repeated\":\(found.repeated),\"unexpected\":\(found.unexpected),"
-                + "\"too_old\":\(found.tooOld),\"settled\":\(!found.isUnsettled)}"
+                + "\"too_old\":\(found.tooOld),\"unread\":\(found.unread),\"settled\":\(!found.isUnsettled)}"
         }
         var fields = [
             "\"file\":\"\(file.stream)\"", "\"records\":\(file.records)",
