@@ -1,7 +1,7 @@
 /// Where checkpoints are kept: a database, or a simulation's memory.
 ///
-/// Each call is one durable transaction: when it returns, a power cut cannot take it back; when it
-/// throws, nothing has changed.
+/// Each call is one durable transaction: when it returns, a power cut cannot take it back, unless
+/// that was given up for speed; when it throws, nothing has changed.
 package protocol CheckpointKeeping: Sendable {
     /// The files of one pipeline, in the order they were registered.
     ///

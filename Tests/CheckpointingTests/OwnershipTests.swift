@@ -67,6 +67,39 @@ struct OwnershipTests {
         #expect(try start().ownership == .copied(original: original))
     }
 
+    @Test func `a backup of the same run is a copy, unless nothing was written after it`() throws {
+        let original = try start().owner
+        var backup: [UInt8] = []
+        do {
+            let store = try CheckpointStore(path: path)
+            _ = try store.register(sample(path: "/a"))
+            try store.foldLog()
+            backup = directory.bytes("checkpoints.db")
+        }
+        directory.write("checkpoints.db", bytes: backup)
+        #expect(try start().ownership == .same)
+        do {
+            let store = try CheckpointStore(path: path)
+            try store.foldLog()
+            backup = directory.bytes("checkpoints.db")
+            _ = try store.register(sample(path: "/b"))
+        }
+        directory.write("checkpoints.db", bytes: backup)
+        #expect(try start().ownership == .copied(original: original))
+    }
+
+    @Test func `a commit that failed is not counted`() throws {
+        let original = try start().owner
+        do {
+            let failure = Failure(code: 13)
+            let store = try CheckpointStore(path: path, beforeStep: failure.hook)
+            failure.arm(at: 3)
+            #expect(throws: CheckpointError.self) { try store.register(sample(path: "/a")) }
+        }
+        #expect(try start().ownership == .same)
+        #expect(try start().owner == original)
+    }
+
     @Test func `a start that was cut short leaves no copy`() throws {
         let owner = try start().owner
         // Cut after the commit:
@@ -111,12 +144,14 @@ struct OwnershipTests {
             owner: OwnerID(rawValue: 1),
             copiedFrom: nil,
             witness: witness,
-            machine: "a"
+            machine: "a",
+            commits: 5
         )
         for (machine, isCopy) in [("a", false), ("b", true), ("", false)] {
             var row = before
             row.begin(
                 found: witness,
+                commits: 5,
                 next: OwnershipWitness(token: 8, inode: 9, birthTime: 10),
                 machine: machine,
                 newOwner: OwnerID(rawValue: 2)

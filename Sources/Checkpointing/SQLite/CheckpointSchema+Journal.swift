@@ -13,6 +13,11 @@ extension CheckpointSchema {
             checksum INTEGER
         ) STRICT;
         INSERT INTO ownership VALUES (1, random(), NULL, 0, 0, 0, '', NULL);
+        CREATE TABLE progress (
+            only INTEGER PRIMARY KEY CHECK (only = 1),
+            commits INTEGER NOT NULL,
+            checksum INTEGER NOT NULL
+        ) STRICT;
         CREATE TABLE session (
             only INTEGER PRIMARY KEY CHECK (only = 1),
             cluster_id TEXT NOT NULL,

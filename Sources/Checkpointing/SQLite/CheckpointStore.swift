@@ -31,6 +31,9 @@ package final class CheckpointStore: CheckpointKeeping {
     package let ownership: Ownership
     private let synchronous: Synchronous
     private let connection: Mutex<SQLiteConnection>
+    /// Changes only in the connection's lock.
+    private let commits: Atomic<Int64>
+    private let witness: OwnershipWitnessFile?
     private let identity: FileIdentity?
     private let lock: StateDirectoryLock?
 
@@ -65,12 +68,14 @@ package final class CheckpointStore: CheckpointKeeping {
         let connection = try SQLiteConnection(path: path, mode: .existing, beforeStep: beforeStep)
         try schema.migrate(connection)
         try connection.refuseChangedRows()
-        let row = try connection.beginIncarnation(in: directory)
+        let (row, witness) = try connection.beginIncarnation(in: directory)
         if synchronous == .normal { try connection.run("PRAGMA synchronous = NORMAL") }
         self.incarnation = row.incarnation
         self.owner = row.owner
         self.ownership = row.ownership
         self.synchronous = synchronous
+        self.commits = Atomic(row.commits)
+        self.witness = witness
         self.path = path
         self.identity = try FileIdentity(of: path)
         self.lock = lock
@@ -91,6 +96,8 @@ package final class CheckpointStore: CheckpointKeeping {
         self.owner = row.owner
         self.ownership = row.ownership
         self.synchronous = .full
+        self.commits = Atomic(row.commits)
+        self.witness = nil
         self.path = path
         self.identity = nil
         self.lock = nil
@@ -197,7 +204,14 @@ package final class CheckpointStore: CheckpointKeeping {
             if isRaised { try connection.run("PRAGMA synchronous = FULL") }
             // Were it to fail, commits would only last longer.
             defer { if isRaised { try? connection.run("PRAGMA synchronous = NORMAL") } }
-            return try connection.transaction { () throws(CheckpointError) in try body(connection) }
+            let number = commits.load(ordering: .relaxed) + 1
+            let result = try connection.transaction { () throws(CheckpointError) in
+                try connection.count(commits: number)
+                return try body(connection)
+            }
+            commits.store(number, ordering: .relaxed)
+            witness?.note(commits: number)
+            return result
         }
     }
 

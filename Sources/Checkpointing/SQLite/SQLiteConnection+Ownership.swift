@@ -6,6 +6,8 @@ struct OwnershipRow: Equatable {
     var copiedFrom: OwnerID?
     var witness: OwnershipWitness
     var machine: String
+    /// How many commits there were.
+    var commits: Int64
 
     var ownership: Ownership {
         copiedFrom.map { .copied(original: $0) } ?? .same
@@ -14,15 +16,17 @@ struct OwnershipRow: Equatable {
     /// Whether a process before this one has begun with this database.
     private var hasBegun: Bool { witness.token != 0 }
 
-    /// Begins another incarnation, as a copy if the directory's witness is not the row's.
+    /// Begins another incarnation, as a copy if the directory's witness is not the row's, or has
+    /// seen more.
     mutating func begin(
         found: OwnershipWitness?,
+        commits seen: Int64,
         next: OwnershipWitness,
         machine: String,
         newOwner: OwnerID
     ) {
         let isOther = !machine.isEmpty && !self.machine.isEmpty && machine != self.machine
-        if hasBegun, isOther || found != witness {
+        if hasBegun, isOther || found != witness || seen > commits {
             copiedFrom = copiedFrom ?? owner
             owner = newOwner
         }
@@ -48,7 +52,8 @@ extension SQLiteConnection {
         try query(
             """
             SELECT incarnation, owner, copied_from, token, witness_inode, witness_birth_time,
-                machine, checksum FROM owner, ownership
+                machine, ownership.checksum,
+                coalesce((SELECT commits FROM progress), 0) FROM owner, ownership
             """,
             row: { (row) throws(CheckpointError) in
                 let found = OwnershipRow(from: row)
@@ -87,20 +92,54 @@ extension SQLiteConnection {
     }
 
     /// Becomes the owner of the database, in the directory where it lies.
-    func beginIncarnation(in directory: String) throws(CheckpointError) -> OwnershipRow {
+    func beginIncarnation(
+        in directory: String
+    ) throws(CheckpointError) -> (OwnershipRow, OwnershipWitnessFile) {
         var row = try ownership()
-        if try OwnershipWitness.drafted(in: directory) == row.witness {
-            try OwnershipWitness.keepDraft(in: directory)
+        try refuseChangedProgress()
+        if try OwnershipWitnessFile.drafted(in: directory)?.witness == row.witness {
+            try OwnershipWitnessFile.keepDraft(in: directory)
         }
+        let kept = try OwnershipWitnessFile.kept(in: directory)
+        let next = try OwnershipWitnessFile.draft(in: directory, commits: row.commits)
         row.begin(
-            found: try OwnershipWitness.kept(in: directory),
-            next: try OwnershipWitness.draft(in: directory),
+            found: kept?.witness,
+            commits: kept?.commits ?? 0,
+            next: next.witness,
             machine: machineID(),
             newOwner: OwnerID(rawValue: UInt64.random(in: 1...UInt64.max))
         )
         try transaction { () throws(CheckpointError) in try write(row) }
-        try OwnershipWitness.keepDraft(in: directory)
-        return row
+        try OwnershipWitnessFile.keepDraft(in: directory)
+        return (row, next)
+    }
+
+    /// Counts a commit as part of it, so that a database without it can be told from this one.
+    func count(commits: Int64) throws(CheckpointError) {
+        try query(
+            "REPLACE INTO progress (only, commits, checksum) VALUES (1,?,?)",
+            bind: {
+                $0.bind(commits)
+                $0.bind(Self.checksum(commits: commits))
+            }
+        )
+    }
+
+    private func refuseChangedProgress() throws(CheckpointError) {
+        try query(
+            "SELECT commits, checksum FROM progress",
+            row: { (row) throws(CheckpointError) in
+                guard row.integer(1) == Self.checksum(commits: row.integer(0)) else {
+                    throw changed("progress", 1)
+                }
+            }
+        )
+    }
+
+    private static func checksum(commits: Int64) -> Int64 {
+        var sum = RowChecksum()
+        sum.combine(commits)
+        return sum.value
     }
 
     func resolveOwnership() throws(CheckpointError) {
@@ -121,5 +160,6 @@ extension OwnershipRow {
             birthTime: row.integer(5)
         )
         machine = row.text(6)
+        commits = row.integer(8)
     }
 }
