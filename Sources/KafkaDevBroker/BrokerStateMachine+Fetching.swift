@@ -107,8 +107,8 @@ extension BrokerStateMachine {
             data.errorCode = problem
             return data
         }
-        data.highWatermark = log.endOffset
-        data.lastStableOffset = log.lastStableOffset
+        data.highWatermark = log.highWatermark
+        data.lastStableOffset = min(log.lastStableOffset, log.highWatermark)
         data.logStartOffset = log.startOffset
         guard (log.startOffset...log.endOffset).contains(partition.fetchOffset) else {
             data.errorCode = .offsetOutOfRange

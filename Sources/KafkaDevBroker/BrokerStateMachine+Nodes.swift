@@ -73,7 +73,11 @@ extension BrokerStateMachine {
     }
 
     private mutating func setLeader(of topic: String, _ index: Int, _ node: Int32) {
-        self.topics[topic]?.update(index) { $0.leadership.move(to: node) }
+        self.topics[topic]?.update(index) { log in
+            guard log.leadership.leader != node else { return }
+            if node >= 0 { log.truncateToReplicated() }
+            log.leadership.move(to: node)
+        }
         guard let leadership = self.topics[topic]?.partitions[index].leadership else { return }
         let partition = TopicPartition(topic: topic, partition: Int32(index))
         self.journal(.leadership(partition, leadership))

@@ -10,10 +10,24 @@ extension BrokerStateMachine {
         }
         let response = self.appended(request, to, fault, now: now)
         self.serveDelayedFetches(now: now)
-        self.conclude(request, response, fault, to, now: now)
+        let waits = request.acks == -1 ? self.unreplicated(response, version: to.version) : []
+        guard !waits.isEmpty else {
+            return self.conclude(request, response, fault, to, now: now)
+        }
+        let timeout = Duration.milliseconds(max(0, request.timeoutMilliseconds))
+        self.delayedProduces.append(
+            DelayedProduce(
+                request: request,
+                response: response,
+                fault: fault,
+                address: to,
+                deadline: now + timeout,
+                waits: waits
+            )
+        )
     }
 
-    private mutating func conclude(
+    mutating func conclude(
         _ request: ProduceRequest,
         _ response: ProduceResponse,
         _ fault: Fault?,
@@ -173,7 +187,11 @@ extension BrokerStateMachine {
             .append(batch, retentionBytes: retention)
         guard let result else { throw Refusal(.unknownTopicOrPartition) }
         let place = try result.get()
-        if !place.isDuplicate { self.journalLastBatch(of: name, partition, startedAt: start) }
+        // What only the leader has is not to be found again if it dies.
+        let isHeld = self.topics[name]?.partitions[partition].replicated != nil
+        if !place.isDuplicate, !isHeld {
+            self.journalLastBatch(of: name, partition, startedAt: start)
+        }
         return place
     }
 }

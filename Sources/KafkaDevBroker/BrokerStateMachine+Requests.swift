@@ -121,7 +121,7 @@ extension BrokerStateMachine {
                             topic.name,
                             $0,
                             at: node,
-                            isCommitted: request.isolationLevel == 1
+                            request
                         )
                     }
                 )
@@ -133,7 +133,7 @@ extension BrokerStateMachine {
         _ topic: String,
         _ partition: ListOffsetsRequest.Partition,
         at node: Int32,
-        isCommitted: Bool
+        _ request: ListOffsetsRequest
     ) -> ListOffsetsResponse.PartitionResponse {
         var response = ListOffsetsResponse.PartitionResponse(
             partitionIndex: partition.partitionIndex
@@ -148,7 +148,10 @@ extension BrokerStateMachine {
             return response
         }
         response.leaderEpoch = log.leadership.epoch
-        let end = log.readableEnd(isCommitted: isCommitted)
+        // Only consumers, whose replica is -1, are kept from what not all replicas have.
+        let end =
+            request.replicaID == -1
+            ? log.readableEnd(isCommitted: request.isolationLevel == 1) : log.endOffset
         switch partition.timestamp {
         case -1: response.offset = end
         case -2: response.offset = log.startOffset

@@ -66,6 +66,7 @@ package struct BrokerStateMachine {
     /// Logins that succeeded.
     package internal(set) var loginCount = 0
     var delayedFetches: [DelayedFetch] = []
+    var delayedProduces: [DelayedProduce] = []
     /// What the journal holds of transactions; nil if no journal is kept.
     var journaled: JournaledTransactions?
     var connections: [ConnectionID: Connection] = [:]
@@ -84,6 +85,7 @@ package struct BrokerStateMachine {
     package mutating func connectionClosed(_ id: ConnectionID) {
         self.connections[id] = nil
         self.delayedFetches.removeAll { $0.address.connection == id }
+        self.delayedProduces.removeAll { $0.address.connection == id }
     }
 
     /// Takes a request without its length.
@@ -116,6 +118,7 @@ package struct BrokerStateMachine {
     /// When to ask again although nothing was told.
     package var nextDeadline: Instant? {
         var deadlines = self.delayedFetches.map(\.deadline)
+        deadlines += self.delayedProduces.map(\.deadline)
         deadlines += self.groups.values.compactMap(\.nextDeadline)
         if let deadline = self.coordinator.nextDeadline { deadlines.append(deadline) }
         if let end = self.faults.stalledUntil, !self.actions.isEmpty { deadlines.append(end) }
@@ -125,6 +128,9 @@ package struct BrokerStateMachine {
     private mutating func expire(now: Instant) {
         self.coordinator.timePassed(now: now)
         self.writeMarkers(now: now)
+        if self.delayedProduces.contains(where: { $0.deadline <= now }) {
+            self.serveDelayedProduces(now: now)
+        }
         while let index = self.delayedFetches.firstIndex(where: { $0.deadline <= now }) {
             let fetch = self.delayedFetches.remove(at: index)
             self.answer(fetch.address, FetchRequest.self, self.fetched(fetch), now: now)

@@ -4,6 +4,8 @@ extension Fault {
     /// The faults as commands: what is typed, and what it does.
     package static let commands = """
         leader TOPIC PARTITION NODE   another of its replicas leads it
+        hold TOPIC PARTITION          its followers have nothing of what comes
+        resume TOPIC PARTITION        they have everything again
         down NODE                     a node goes away, its port closes
         up NODE                       it comes back
         refuse CODE [NTH]             the n-th request with batches is refused
@@ -29,6 +31,12 @@ extension Fault {
                 let node = Int32(arguments[2])
             else { return nil }
             self = .moveLeader(topic: arguments[0], partition: partition, to: node)
+        } else if verb == "hold" || verb == "resume" {
+            guard arguments.count == 2, let partition = Int32(arguments[1]) else { return nil }
+            self =
+                verb == "hold"
+                ? .holdReplication(topic: arguments[0], partition: partition)
+                : .resumeReplication(topic: arguments[0], partition: partition)
         } else if verb == "forget" {
             guard arguments.isEmpty || arguments == ["older"] else { return nil }
             self = .forgetProducers(keepingLastBatch: !arguments.isEmpty)

@@ -25,6 +25,10 @@ package enum Fault: Sendable, Equatable {
     case delayMarkers(Duration)
     /// Another of its replicas leads the partition.
     case moveLeader(topic: String, partition: Int32, to: Int32)
+    /// The partition's followers have nothing of what comes from now on, or everything again. While
+    /// it is held acks=all waits, and another leader begins without it.
+    case holdReplication(topic: String, partition: Int32)
+    case resumeReplication(topic: String, partition: Int32)
     /// A node goes away with its connections, or comes back.
     case stopNode(Int32)
     case startNode(Int32)
@@ -35,7 +39,7 @@ package enum Fault: Sendable, Equatable {
             .closeBeforeAppend(let nth), .swallowAnswer(let nth), .throttle(_, let nth):
             nth
         case .stall, .closeConnections, .forgetProducers, .delayMarkers, .moveLeader, .stopNode,
-            .startNode:
+            .startNode, .holdReplication, .resumeReplication:
             nil
         }
     }
@@ -62,9 +66,15 @@ extension BrokerStateMachine {
         case .stall(let duration): self.faults.stalledUntil = now + duration
         case .moveLeader(let topic, let partition, let node):
             self.moveLeader(of: topic, partition, to: node)
+            self.serveDelayedProduces(now: now)
             self.serveDelayedFetches(now: now)
+        case .holdReplication(let topic, let partition):
+            self.holdReplication(of: topic, partition)
+        case .resumeReplication(let topic, let partition):
+            self.resumeReplication(of: topic, partition, now: now)
         case .stopNode(let node):
             self.stopNode(node)
+            self.serveDelayedProduces(now: now)
             self.serveDelayedFetches(now: now)
         case .startNode(let node): self.startNode(node)
         case .delayMarkers(let duration): self.coordinator.markerDelay = duration

@@ -8,9 +8,9 @@ extension PartitionLog {
         var endOffset: Int64
     }
 
-    /// How far a consumer may read: to the end, or to where a transaction is open.
+    /// How far a consumer may read: to what all replicas have, or to where a transaction is open.
     func readableEnd(isCommitted: Bool) -> Int64 {
-        isCommitted ? self.lastStableOffset : self.endOffset
+        isCommitted ? min(self.lastStableOffset, self.highWatermark) : self.highWatermark
     }
 
     /// The place of the batch with that offset or, behind a gap, of the next one.

@@ -10,6 +10,8 @@ package struct PartitionLog: Sendable {
     package private(set) var endOffset: Int64 = 0
     package private(set) var byteCount = 0
     private(set) var producers = ProducerStates()
+    /// What the followers have; nil while they have everything.
+    var replicated: Replicated?
     /// Transactions that were aborted, in the order of their markers.
     private(set) var abortedTransactions: [AbortedTransaction] = []
 
@@ -123,10 +125,22 @@ package struct PartitionLog: Sendable {
 
     mutating func forgetProducers(keepingLastBatch: Bool) {
         self.producers.forget(keepingLastBatch: keepingLastBatch)
+        self.replicated?.producers.forget(keepingLastBatch: keepingLastBatch)
     }
 
     mutating func expireProducers(before timestamp: Int64) {
         self.producers.expire(before: timestamp)
+        self.replicated?.producers.expire(before: timestamp)
+    }
+
+    /// Drops what lies behind the end that the followers have, and what was known of it.
+    mutating func truncate(to replicated: Replicated) {
+        for batch in self.batches[min(replicated.batchCount, self.batches.count)...] {
+            self.byteCount -= batch.buffer.readableBytes
+        }
+        self.batches.removeLast(max(0, self.batches.count - replicated.batchCount))
+        self.endOffset = replicated.endOffset
+        self.producers = replicated.producers
     }
 
     /// Deletes the oldest batches whose records are all older than `timestamp`.
@@ -149,6 +163,7 @@ package struct PartitionLog: Sendable {
         guard count > 0 else { return }
         for batch in self.batches[..<count] { self.byteCount -= batch.buffer.readableBytes }
         self.batches.removeFirst(count)
+        self.replicated?.batchCount -= count
         self.startOffset = self.batches.first?.header.baseOffset ?? self.endOffset
         self.abortedTransactions.removeAll { $0.lastOffset < self.startOffset }
     }

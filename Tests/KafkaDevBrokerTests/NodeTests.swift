@@ -256,13 +256,17 @@ import Testing
             ("forget", .forgetProducers(keepingLastBatch: false)),
             ("forget older", .forgetProducers(keepingLastBatch: true)),
             ("delay-markers 9", .delayMarkers(.milliseconds(9))),
+            ("hold t 1", .holdReplication(topic: "t", partition: 1)),
+            ("resume t 1", .resumeReplication(topic: "t", partition: 1)),
         ] as [(String, Fault)]
     )
     func `a fault can be typed`(command: String, fault: Fault) {
         #expect(Fault(command: command) == fault)
     }
 
-    @Test(arguments: ["", "jump", "down", "down x", "leader t 1", "refuse", "close 1", "lose 1 2"])
+    @Test(arguments: [
+        "", "jump", "down", "down x", "leader t 1", "hold t", "refuse", "close 1", "lose 1 2",
+    ])
     func `what is no command is none`(command: String) {
         #expect(Fault(command: command) == nil)
     }
