@@ -53,7 +53,8 @@ package struct RecoveryBatch: Sendable, Equatable {
     var age: Int64 { min(self.createdAt, self.maxTimestamp) }
 }
 
-/// The last batch of a partition of which the journal knows that it was acknowledged.
+/// The last batch of a partition of which the journal knows that it was acknowledged: of all that
+/// were, and of all that recovery found appended, the one with the highest offset.
 package struct RecoveryAcknowledgement: Sendable, Equatable {
     package var topicID: TopicID
     package var producerID: Int64

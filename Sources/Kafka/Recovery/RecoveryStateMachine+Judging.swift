@@ -174,8 +174,13 @@ extension RecoveryStateMachine {
         let batch = self.rows[index].batch
         self.rows[index].fate = .resolved
         self.knownIDs.insert(batch.producerID)
-        self.report.foundBatches += 1
-        self.report.foundRecords += Int64(batch.recordCount)
+        if self.rows[index].isSent {
+            self.report.sentBatches += 1
+            self.report.sentRecords += Int64(batch.recordCount)
+        } else {
+            self.report.foundBatches += 1
+            self.report.foundRecords += Int64(batch.recordCount)
+        }
         self.actions.append(.resolved(row: batch.id, .appended(baseOffset: baseOffset)))
     }
 

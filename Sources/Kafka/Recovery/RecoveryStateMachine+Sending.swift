@@ -6,8 +6,11 @@ extension RecoveryStateMachine {
     mutating func goOn(now: Instant) {
         if let index = self.rows.firstIndex(where: { $0.fate == .absent }) {
             self.goOn(withMissing: index, now: now)
-        } else if let index = self.rows.lastIndex(where: { $0.fate == .remembered }) {
-            self.makeDurable(index, now: now)
+        } else if let first = self.rows.first(where: { $0.fate == .remembered }) {
+            let last = self.rows.lastIndex {
+                $0.fate == .remembered && $0.batch.identity == first.batch.identity
+            }
+            if let last { self.makeDurable(last, now: now) }
         } else {
             self.finish()
         }
@@ -98,8 +101,13 @@ extension RecoveryStateMachine {
             lastSequence: batch.lastSequence,
             lastTimestamp: batch.maxTimestamp
         )
-        self.isSent(index, at: baseOffset, wasAbsent: wasAbsent)
-        let isAlone = !self.rows.contains { $0.fate == .remembered }
+        self.rows[index].isSent = self.rows[index].isSent || wasAbsent
+        self.rows[index].fate = .remembered
+        let offset = baseOffset >= 0 ? baseOffset : nil
+        let isAlone = !self.rows.indices.contains {
+            $0 != index && self.rows[$0].fate == .remembered
+        }
+        if isAlone { self.isAppended(index, at: offset) }
         if self.hasMoved {
             // Whoever appended it may never have had those before it.
             self.mustRead = self.mustRead || !isAlone
@@ -107,30 +115,22 @@ extension RecoveryStateMachine {
         } else if isAlone {
             self.goOn(now: now)
         } else {
-            self.state = .confirming(after: index, wasAbsent: wasAbsent)
+            let sent = Sent(index: index, offset: offset, wasAbsent: wasAbsent)
+            self.state = .confirming(sent)
         }
-    }
-
-    private mutating func isSent(_ index: Int, at baseOffset: Int64, wasAbsent: Bool) {
-        let offset = baseOffset >= 0 ? baseOffset : nil
-        guard wasAbsent else { return self.isAppended(index, at: offset) }
-        let batch = self.rows[index].batch
-        self.rows[index].fate = .resolved
-        self.knownIDs.insert(batch.producerID)
-        self.report.sentBatches += 1
-        self.report.sentRecords += Int64(batch.recordCount)
-        self.actions.append(.resolved(row: batch.id, .appended(baseOffset: offset)))
     }
 
     /// The leader that appended a batch is the one that remembered those before it: what lies before
     /// it in the log is on all replicas as well.
-    mutating func confirmed(after index: Int, wasAbsent: Bool, now: Instant) {
+    mutating func confirmed(_ sent: Sent, now: Instant) {
         self.proceed()
-        let identity = self.rows[index].batch.identity
+        let identity = self.rows[sent.index].batch.identity
         for other in self.rows.indices where self.rows[other].fate == .remembered {
-            guard wasAbsent || self.rows[other].batch.identity == identity else { continue }
-            self.isAppended(other, at: nil)
+            guard sent.wasAbsent || self.rows[other].batch.identity == identity else { continue }
+            if other != sent.index { self.isAppended(other, at: nil) }
         }
+        // It comes last: by what was acknowledged it is known how far the journal goes.
+        self.isAppended(sent.index, at: sent.offset)
         self.goOn(now: now)
     }
 

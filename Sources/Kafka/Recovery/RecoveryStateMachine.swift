@@ -70,6 +70,16 @@ package struct RecoveryStateMachine: Sendable {
         var refusals = 0
         /// Whether its numbers are of no use any more.
         var isRefused = false
+        /// Whether it was missing, and was sent.
+        var isSent = false
+    }
+
+    /// A batch that was acknowledged, at an offset if that was told.
+    struct Sent: Sendable, Equatable {
+        var index: Int
+        var offset: Int64?
+        /// Whether it was missing before, so that it lies behind all that was remembered.
+        var wasAbsent: Bool
     }
 
     enum State: Equatable {
@@ -83,7 +93,7 @@ package struct RecoveryStateMachine: Sendable {
         /// A missing batch is sent, or one that is remembered, so that all replicas have it.
         case sending(Int, isOut: Bool)
         /// Whether the leader that appended a batch is still the one that remembered those before.
-        case confirming(after: Int, wasAbsent: Bool)
+        case confirming(Sent)
         /// Nothing may be read: a batch is tried.
         case trying(Int, isOut: Bool)
         case stopped(String)
@@ -220,8 +230,7 @@ package struct RecoveryStateMachine: Sendable {
         case (.findingEnd, .offset(let end)): self.found(end: end, now: now)
         case (.reading(let reading), .batches(let fetched)):
             self.read(fetched, reading, now: now)
-        case (.confirming(let index, let wasAbsent), .offset):
-            self.confirmed(after: index, wasAbsent: wasAbsent, now: now)
+        case (.confirming(let sent), .offset): self.confirmed(sent, now: now)
         default: self.retry(now: now)
         }
     }

@@ -106,10 +106,10 @@ import Testing
         var talk = RecoveryTalk.started(journal(3))
         talk.remembers(remembered(129))
         talk.sends(3, .acknowledged(baseOffset: 120))
-        talk.isAppended(3, at: 120)
         talk.answer(.highWatermark, .offset(130))
         talk.isAppended(1)
         talk.isAppended(2)
+        talk.isAppended(3, at: 120)
         talk.isDone()
         #expect(talk.machine.report.foundBatches == 3 && talk.machine.report.sentBatches == 0)
     }
@@ -118,10 +118,10 @@ import Testing
         var talk = RecoveryTalk.started(journal(4))
         talk.remembers(remembered(119))
         talk.sends(3, .acknowledged(baseOffset: 120))
-        talk.isAppended(3, at: 120)
         talk.answer(.highWatermark, .offset(130))
         talk.isAppended(1)
         talk.isAppended(2)
+        talk.isAppended(3, at: 120)
         talk.sends(4, .acknowledged(baseOffset: 130))
         talk.isAppended(4, at: 130)
         talk.isDone()
@@ -149,10 +149,10 @@ import Testing
         // The second batch has sequences from 2³¹ − 5 to 4.
         talk.remembers(remembered(4))
         talk.sends(3, .acknowledged(baseOffset: 120))
-        talk.isAppended(3, at: 120)
         talk.answer(.highWatermark, .offset(130))
         talk.isAppended(1)
         talk.isAppended(2)
+        talk.isAppended(3, at: 120)
         talk.isDone()
     }
 
@@ -269,12 +269,14 @@ import Testing
     @Test func `batches of a recovery that died are found before those that came later`() {
         let rows = journal(1) + journal(2, producerID: 8, firstRow: 2, firstSequence: 0)
         var talk = RecoveryTalk.started(rows)
-        talk.remembers(remembered(109), remembered(9, of: 8))
-        talk.sends(3, .acknowledged(baseOffset: 120))
-        talk.isAppended(3, at: 120)
+        talk.remembers(remembered(109), remembered(19, of: 8))
+        talk.sends(1, .acknowledged(baseOffset: 100))
         talk.answer(.highWatermark, .offset(130))
-        talk.isAppended(1)
+        talk.isAppended(1, at: 100)
+        talk.sends(3, .acknowledged(baseOffset: 120))
+        talk.answer(.highWatermark, .offset(130))
         talk.isAppended(2)
+        talk.isAppended(3, at: 120)
         talk.isDone()
     }
 
@@ -282,13 +284,12 @@ import Testing
         let rows = journal(2) + journal(1, producerID: 8, firstRow: 3, firstSequence: 0)
         var talk = RecoveryTalk.started(rows)
         talk.remembers(remembered(119), remembered(9, of: 8))
-        talk.sends(3, .acknowledged(baseOffset: 120))
-        talk.isAppended(3, at: 120)
-        talk.answer(.highWatermark, .offset(130))
         talk.sends(2, .acknowledged(baseOffset: 110))
-        talk.isAppended(2, at: 110)
         talk.answer(.highWatermark, .offset(130))
         talk.isAppended(1)
+        talk.isAppended(2, at: 110)
+        talk.sends(3, .acknowledged(baseOffset: 120))
+        talk.isAppended(3, at: 120)
         talk.isDone()
     }
 }

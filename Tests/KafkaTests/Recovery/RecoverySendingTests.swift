@@ -46,9 +46,9 @@ import Testing
         #expect(talk.next() == .send(row: 2))
         talk.lead(epoch: 4)
         talk.machine.sent(row: 2, .acknowledged(baseOffset: 100), now: talk.now)
-        talk.isAppended(2, at: 100)
         talk.remembers(remembered(119))
         talk.reads(from: 100, [logged(110, at: 100)])
+        talk.isAppended(2, at: 100)
         // The sequence says that the first one was appended; the log says that it was not.
         talk.pass()
         talk.remembers(remembered(119))
@@ -142,9 +142,9 @@ import Testing
         // Its request was late: it is in the log after all.
         talk.remembers(remembered(109))
         talk.sends(2, .acknowledged(baseOffset: 110))
-        talk.isAppended(2, at: 110)
         talk.answer(.highWatermark, .offset(120))
         talk.isAppended(1)
+        talk.isAppended(2, at: 110)
         talk.isDone()
     }
 

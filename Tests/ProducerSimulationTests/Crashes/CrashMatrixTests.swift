@@ -31,13 +31,28 @@ struct CrashMatrixTests {
         print("runs of \(self.seeds.count) that fail, by what the brokers went through:\n\(table)")
     }
 
+    @Test func `without the wait for late requests old timestamps repeat records`() throws {
+        let seeds = self.seeds.lowerBound...max(100, self.seeds.upperBound)
+        let failures = try self.failures(.exact, .old, seeds) { $0.quietTime = .zero }
+        #expect(!failures.isEmpty)
+    }
+
+    @Test func `to trust brokers that forget repeats records`() throws {
+        let century = Duration.seconds(100 * 365 * 86_400)
+        let failures = try self.failures(.exact, .expired) { $0.memory = century }
+        #expect(self.seeds.count < 20 || !failures.isEmpty)
+    }
+
     private func failures(
         _ way: RestartWay,
-        _ state: CrashScene.BrokerState
+        _ state: CrashScene.BrokerState,
+        _ seeds: ClosedRange<UInt64>? = nil,
+        _ change: (inout RecoveryStateMachine.Settings) -> Void = { _ in }
     ) throws -> [(seed: UInt64, problem: String)] {
         var failures: [(UInt64, String)] = []
-        for seed in self.seeds {
+        for seed in seeds ?? self.seeds {
             let scene = CrashScene(state, seed: seed)
+            change(&scene.settings)
             try scene.live()
             let count = (scene.rows.last?.records.last ?? -1) + 1 + scene.unwritten.count
             do {

@@ -39,6 +39,8 @@ final class CrashScene {
     enum Event {
         case request(ByteBuffer, ConnectionID)
         case leaderMoves
+        /// Followers have nothing of what comes from now on, or everything again.
+        case replicationStops, replicationResumes
     }
 
     enum Answer: Equatable {
@@ -58,6 +60,7 @@ final class CrashScene {
     private static let month: Int64 = 30 * 24 * 3_600_000
 
     let state: BrokerState
+    var settings = RecoveryStateMachine.Settings()
     var random: SeededGenerator
     var now = CrashScene.start
     var broker: BrokerStateMachine
@@ -72,6 +75,7 @@ final class CrashScene {
     var acknowledged: RecoveryAcknowledgement?
     var unwritten: [Int] = []
     private var lastRow: Int64 = 0
+    private var firstRequestAt = CrashScene.start
 
     init(_ state: BrokerState, seed: UInt64) {
         self.state = state
@@ -107,6 +111,10 @@ final class CrashScene {
             case .request(let frame, let connection):
                 self.broker.received(frame, from: connection, now: self.now)
             case .leaderMoves: self.moveLeader()
+            case .replicationStops:
+                self.broker.inject(.holdReplication(topic: "t", partition: 0), now: self.now)
+            case .replicationResumes:
+                self.broker.inject(.resumeReplication(topic: "t", partition: 0), now: self.now)
             }
             self.takeActions()
         }
@@ -269,6 +277,11 @@ final class CrashScene {
             ? .acknowledged(offset: partition.baseOffset) : .refused(partition.errorCode)
     }
 
+    /// Whether an error says nothing of whether a batch may be appended later.
+    static func isRetriable(_ answer: Answer) -> Bool {
+        answer == .refused(.notLeaderOrFollower) || answer == .refused(.requestTimedOut)
+    }
+
     /// Sends to whoever leads until somebody takes it or refuses it for good.
     func produce(
         _ row: Row,
@@ -279,7 +292,7 @@ final class CrashScene {
             let request = try self.request(row, as: identity, sequence: sequence)
             let body = self.exchange(request, with: self.leadership.leader)
             let answer = try self.answer(in: body)
-            if answer != .refused(.notLeaderOrFollower) { return answer }
+            if !Self.isRetriable(answer) { return answer }
         }
     }
 
@@ -304,6 +317,7 @@ final class CrashScene {
     func live() throws {
         self.pass(self.milliseconds(0...600_000))
         let identity = try self.freshIdentity()
+        self.firstRequestAt = self.now
         let settled = self.onceIn(12) ? 0 : Int.random(in: 1...8, using: &self.random)
         // One in flight until the first acknowledgement, then five.
         let sent = settled == 0 ? 1 : Int.random(in: 1...5, using: &self.random)
@@ -323,10 +337,24 @@ final class CrashScene {
 
     /// Some of what was sent has arrived; the rest is lost, or comes late.
     private func die(sent: [Row]) throws {
-        let arrived = Int.random(in: 0...sent.count, using: &self.random)
-        for row in sent.prefix(arrived) { _ = try self.produce(row) }
         let isLate = self.state == .late || self.state == .old && self.onceIn(2)
+        if isLate {
+            // The brokers look every ten minutes for what they may forget: soon now.
+            let check = self.firstRequestAt + .seconds(600)
+            self.pass(check - self.now - self.milliseconds(0...10_000))
+        }
+        let arrived = Int.random(in: 0...sent.count, using: &self.random)
         let connection = self.connection(to: self.leadership.leader)
+        if self.state == .moved, self.onceIn(2) {
+            self.plan(.replicationStops, in: .zero)
+            self.pass(.zero)
+        }
+        for row in sent.prefix(arrived) {
+            // What not all replicas have is not answered, nor is what comes behind it read.
+            let frame = Self.frame(try self.request(row))
+            self.plan(.request(frame, connection), in: .zero)
+            self.pass(.milliseconds(1))
+        }
         self.endProcess()
         if isLate {
             var wait = Duration.zero
@@ -352,6 +380,9 @@ final class CrashScene {
         case .expired: self.pass(.seconds(Int.random(in: 90_000...200_000, using: &self.random)))
         case .moved:
             for _ in 0..<5 { self.plan(.leaderMoves, in: self.milliseconds(0...2000)) }
+            self.plan(.replicationStops, in: self.milliseconds(0...2000))
+            self.plan(.replicationResumes, in: self.milliseconds(0...2000))
+            self.plan(.replicationResumes, in: self.milliseconds(2000...6000))
             self.pass(self.milliseconds(0...1000))
         case .late, .old: self.pass(self.milliseconds(0...2_400_000))
         }

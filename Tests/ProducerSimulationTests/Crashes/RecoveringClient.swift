@@ -31,6 +31,7 @@ extension CrashScene {
         var machine = RecoveryStateMachine(
             rows: self.rows.map { self.recoveryBatch($0) },
             acknowledged: self.acknowledged,
+            settings: self.settings,
             wallClock: self.wallClock,
             seed: self.random.next(),
             now: self.now
@@ -152,8 +153,8 @@ extension CrashScene {
         if mayCrash, self.onceIn(20) { throw Crash() }
         switch answer {
         case .acknowledged(let offset): return .acknowledged(baseOffset: offset)
-        case .refused(.notLeaderOrFollower): return .failed(.notLeaderOrFollower)
-        case .refused(let error): return .refused(error)
+        case .refused(let error):
+            return Self.isRetriable(answer) ? .failed(error) : .refused(error)
         case .lost: return .failed(nil)
         }
     }
@@ -176,8 +177,10 @@ extension CrashScene {
                 if mayCrash, self.onceIn(40) { throw Crash() }
                 switch answer {
                 case .acknowledged(let offset): self.settle(row, at: offset)
-                case .refused(.notLeaderOrFollower): continue
-                case .refused(let error): throw Failure(description: "refused: \(error)")
+                case .refused(let error):
+                    guard Self.isRetriable(answer) else {
+                        throw Failure(description: "refused: \(error)")
+                    }
                 case .lost: throw Crash()
                 }
             }
