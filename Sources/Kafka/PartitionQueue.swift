@@ -29,6 +29,8 @@ struct PartitionQueue {
     var gap: Int64?
     /// A batch was given up of which nobody knows whether it is in the log.
     var isUnresolved = false
+    /// The last batch of which it is known where in the log it is.
+    var lastAcknowledged: RecoveryAcknowledgement?
     var notBefore: ContinuousClock.Instant?
     var backoff: Backoff
     /// Whether its leader's list of partitions with something to send holds it.

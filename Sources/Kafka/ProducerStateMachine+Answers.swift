@@ -191,6 +191,7 @@ extension ProducerStateMachine {
         self.partitions[index].backoff.reset()
         self.partitions[index].notBefore = nil
         self.statistics.lastError = nil
+        self.partitions[index].noteAcknowledged(batch, at: answer.baseOffset)
         self.settle(
             batch,
             of: index,

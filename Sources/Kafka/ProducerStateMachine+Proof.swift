@@ -6,24 +6,27 @@ extension ProducerStateMachine {
     private static let unansweredProofLimit = 3
 
     /// Goes on with partitions whose batches had to wait for what was in flight.
-    mutating func settleDoubts() {
+    mutating func settleDoubts(now: ContinuousClock.Instant) {
         // In transactions it is the coordinator that raises epochs.
         guard self.configuration.isIdempotenceEnabled, self.transactions == nil else { return }
         if self.producerID.current == nil, !self.isDrained { self.producerID.isWanted = true }
         guard !self.troubled.isEmpty else { return }
-        for index in self.troubled.sorted() {
+        for index in self.troubled.sorted() where !self.isHeldBack(index) {
             self.partitions[index].decide()
-            self.renew(index)
+            self.renew(index, now: now)
             self.list(index)
             if !self.partitions[index].isTroubled { self.troubled.remove(index) }
         }
     }
 
-    private mutating func renew(_ index: Int) {
+    private mutating func renew(_ index: Int, now: ContinuousClock.Instant) {
         let partition = self.partitions[index]
         guard let renewal = partition.renewal, partition.inFlight.isEmpty,
             !partition.isBeingJournaled
         else { return }
+        if renewal != .nextEpoch(absenceProven: true), self.beginVerification(of: index, now: now) {
+            return
+        }
         if case .nextEpoch(let absenceProven) = renewal, let next = partition.identity?.next {
             let duplicates = self.partitions[index].adopt(next, absenceProven: absenceProven)
             self.statistics.possibleDuplicates += duplicates

@@ -67,6 +67,8 @@ package struct ProducerStateMachine {
     var producerID: ProducerIDState
     var journal = JournalState()
     var recovery = RecoveryState()
+    /// Nil as long as nobody has told the time of day.
+    var clock: Clock?
     /// Nil without `transactional.id`.
     var transactions: TransactionStateMachine?
     /// The coordinator that is to be connected to.
@@ -150,7 +152,7 @@ package struct ProducerStateMachine {
         if let action = self.actions.popFirst() { return action }
         if self.phase == .finished { return nil }
         if let action = self.finishIfDrained() { return action }
-        self.settleDoubts()
+        self.settleDoubts(now: now)
         self.rebootstrapIfOverdue(now: now)
         self.closeIdleConnections(now: now)
         return self.actions.popFirst() ?? self.nextRequest(now: now)
@@ -215,6 +217,7 @@ package struct ProducerStateMachine {
 
     mutating func deliver(_ batch: ProducerBatch, _ result: Delivery.Result) {
         self.statistics.batchesQueued -= 1
+        self.withdraw(batch)
         switch result {
         case .acknowledged:
             self.statistics.recordsAcknowledged += Int64(batch.recordCount)

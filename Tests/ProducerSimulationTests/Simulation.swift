@@ -98,6 +98,7 @@ final class Simulation {
             configuration: self.scenario.configuration,
             seed: seed
         )
+        self.producer.setClock(milliseconds: 1_700_000_000_000, now: self.now)
         self.pool = BufferPool(configuration: self.scenario.configuration)
         self.broker = BrokerStateMachine(configuration: self.scenario.broker)
         self.broker.setClock(milliseconds: 1_700_000_000_000, now: self.now)

@@ -12,6 +12,7 @@ extension ProducerStateMachine {
         /// Why nothing may be sent: the cluster is another one.
         var refusal: String?
         var count = 0
+        var lastOwnRow: Int64 = 0
     }
 
     /// The recovery of one partition.
@@ -26,7 +27,9 @@ extension ProducerStateMachine {
         let number: Int
         var machine: RecoveryStateMachine
         let rows: [Int64: RecoveryBatch]
-        /// The batches that were made again and are not resolved, by their rows.
+        /// The batches are this process's own, and wait in the partition's queue meanwhile.
+        var isOfOwnBatches = false
+        /// The batches that can be sent and are not resolved, by their rows.
         var batches: [Int64: ProducerBatch] = [:]
         /// The leader that the machine knows of.
         var leader: Leader?
@@ -96,7 +99,7 @@ extension ProducerStateMachine {
         self.recovery.partitions[index]?.machine.cannotMake(row: id, now: now)
     }
 
-    private func recoveringPartition(of row: Int64) -> Int? {
+    func recoveringPartition(of row: Int64) -> Int? {
         self.recovery.partitions.first { $0.value.rows[row] != nil }?.key
     }
 
@@ -188,12 +191,11 @@ extension ProducerStateMachine {
         case .ask(let question, let number): return self.ask(question, number, of: index, now: now)
         case .send(let row): return self.send(row: row, of: index, now: now)
         case .resolved(let row, let outcome):
-            self.recovery.partitions[index]?.batches.removeValue(forKey: row)?.release()
-            return .resolved(row: row, outcome)
+            return self.resolved(row: row, of: index, outcome, now: now)
         case .unjournaled(let batch): return .unjournaled(batch, of: id)
         case .stop(let reason):
             self.statistics.lastError = "\(id): \(reason)"
-            return .recoveryStopped(id, reason: reason)
+            return self.stopped(index, reason, now: now)
         case .done(let successor): return self.recovered(index, successor)
         }
     }
@@ -240,10 +242,46 @@ extension ProducerStateMachine {
         guard let recovering = self.recovery.partitions.removeValue(forKey: index) else {
             return nil
         }
+        if recovering.isOfOwnBatches {
+            self.verified(index, successor, recovering.machine.report)
+            return self.actions.popFirst()
+        }
         for batch in recovering.batches.values { batch.release() }
         self.partitions[index].begin(under: successor)
         self.list(index)
         return .recovered(self.partitions[index].id, recovering.machine.report)
+    }
+
+    private mutating func resolved(
+        row: Int64,
+        of index: Int,
+        _ outcome: RecoveryOutcome,
+        now: ContinuousClock.Instant
+    ) -> Action? {
+        let batch = self.recovery.partitions[index]?.batches.removeValue(forKey: row)
+        guard self.recovery.partitions[index]?.isOfOwnBatches ?? false else {
+            batch?.release()
+            return .resolved(row: row, outcome)
+        }
+        if let batch { self.resolved(batch, of: index, outcome) }
+        return self.actions.popFirst() ?? self.nextRecoveryAction(of: index, now: now)
+    }
+
+    private mutating func stopped(
+        _ index: Int,
+        _ reason: String,
+        now: ContinuousClock.Instant
+    ) -> Action? {
+        let isOfOwnBatches = self.recovery.partitions[index]?.isOfOwnBatches ?? false
+        guard isOfOwnBatches, !self.configuration.isJournaled else {
+            return .recoveryStopped(self.partitions[index].id, reason: reason)
+        }
+        // Without a journal no more was promised than that it is counted.
+        self.recovery.partitions[index] = nil
+        self.partitions[index].lastAcknowledged = nil
+        for batch in self.partitions[index].queue { batch.recoveryRow = nil }
+        self.settleDoubts(now: now)
+        return self.actions.popFirst()
     }
 
     // MARK: What is answered

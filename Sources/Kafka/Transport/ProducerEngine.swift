@@ -51,10 +51,11 @@ package final class ProducerEngine: Sendable {
     ) throws(KafkaProducerError) {
         var configuration = configuration
         configuration.isJournaled = journal != nil
-        let machine = try ProducerStateMachine(
+        var machine = try ProducerStateMachine(
             configuration: configuration,
             seed: .random(in: .min ... .max)
         )
+        machine.setClock(milliseconds: timeOfDayMilliseconds(), now: .now)
         self.configuration = configuration
         self.pool = pool
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
