@@ -69,6 +69,8 @@ package struct VerifyService {
         configuration.isIdempotenceEnabled = false
         configuration.compressionType = .none
         configuration.allowsAutoCreateTopics = false
+        // Some brokers answer with more than they are asked for.
+        configuration.maxAnswerSize = max(configuration.maxAnswerSize, 256 << 20)
         var scope = ReaderStateMachine.Scope(topics: topics)
         scope.from = options.from.map(LogPlace.time) ?? .start
         scope.to = options.to.map(LogPlace.time) ?? .end
