@@ -12,7 +12,7 @@ struct ProducerSimulationTests {
         try run(Scenario.Shape())
     }
 
-    @Test func `after a restart that forgets, only what was counted comes twice`() throws {
+    @Test func `after a restart that forgets, nothing comes twice`() throws {
         try run(Scenario.Shape(restartsInOrder: true))
     }
 

@@ -14,9 +14,6 @@ struct Scenario {
         var hasDeliveryTimeout = false
         /// Batches are written down before they are sent.
         var isJournaled = false
-
-        /// Whether a batch can become one that the broker knows nothing of.
-        var forgets: Bool { self.restartsInOrder || self.hasPoison }
     }
 
     struct Topic {
