@@ -40,6 +40,12 @@ struct ProducerSimulationTests {
         try run(Scenario.Shape(isIdempotent: false))
     }
 
+    @Test func `when the process dies, the next one has each record in the log once and in order`()
+        throws
+    {
+        try run(Scenario.Shape(isJournaled: true, dies: true))
+    }
+
     private func run(_ shape: Scenario.Shape) throws {
         var sum = Simulation.Count()
         for seed in seeds {
@@ -92,6 +98,9 @@ extension Simulation.Count: CustomStringConvertible {
         self.batchesRetried += other.batchesRetried
         self.batchesSplit += other.batchesSplit
         self.writes += other.writes
+        self.deaths += other.deaths
+        self.found += other.found
+        self.resent += other.resent
         self.faults.merge(other.faults, uniquingKeysWith: +)
         self.simulated += other.simulated
         self.longestWait = max(self.longestWait, other.longestWait)
@@ -106,7 +115,8 @@ extension Simulation.Count: CustomStringConvertible {
               \(self.records) records, \(self.acknowledged) acknowledged, \(self.failed) failed, \
             \(self.duplicates) repeated, \(self.possibleDuplicates) counted as perhaps repeated
               \(self.batchesRetried) batches sent again, \(self.batchesSplit) split, \
-            \(self.writes) writes of the journal; \
+            \(self.writes) writes of the journal, \(self.deaths) deaths \
+            (\(self.found) records found, \(self.resent) sent again); \
             \(self.longestWait) was the longest wait after the last fault
               \(faults.joined(separator: ", "))
             """

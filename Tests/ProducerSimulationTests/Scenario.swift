@@ -14,6 +14,8 @@ struct Scenario {
         var hasDeliveryTimeout = false
         /// Batches are written down before they are sent.
         var isJournaled = false
+        /// The producer's process dies now and then.
+        var dies = false
     }
 
     struct Topic {

@@ -28,6 +28,13 @@ struct SimulatedJournal {
         }
     }
 
+    /// Whose records a row has.
+    struct Contents {
+        var names: [Simulation.Name]
+        var createdAt: Int64
+        var maxTimestamp: Int64
+    }
+
     /// What the disk has.
     private(set) var rows: [Int64: Row] = [:]
     /// What it will have when the write that is under way has ended.
@@ -35,6 +42,8 @@ struct SimulatedJournal {
     private(set) var writing: [ProducerBatch]?
     private var lastID: Int64 = 0
     private(set) var writeCount = 0
+    private(set) var contents: [Int64: Contents] = [:]
+    private var acknowledged: [TopicPartition: RecoveryAcknowledgement] = [:]
 
     /// Begins a write; returns what is wrong with it.
     mutating func write(_ batches: [ProducerBatch]) -> String? {
@@ -49,6 +58,7 @@ struct SimulatedJournal {
             }
             self.written[batch.replaces] = nil
             self.written[batch.journalID] = row
+            self.contents[batch.journalID] = Contents(batch)
         }
         for batch in batches {
             guard let row = self.written[batch.journalID] else { continue }
@@ -68,10 +78,85 @@ struct SimulatedJournal {
     mutating func settle(_ delivery: Delivery) {
         let batch = delivery.batch
         if case .failed = delivery.result, batch.mayBeInLog { return }
+        if case .acknowledged(let offset, _) = delivery.result, let row = Row(batch) {
+            self.acknowledge(row, at: offset)
+        }
         for id in [batch.journalID, batch.replaces] where id != 0 {
             self.rows[id] = nil
             self.written[id] = nil
         }
+    }
+
+    private mutating func acknowledge(_ row: Row, at baseOffset: Int64) {
+        let last = baseOffset + Int64(row.count) - 1
+        guard baseOffset >= 0, last > self.acknowledged[row.partition]?.offset ?? -1 else { return }
+        self.acknowledged[row.partition] = RecoveryAcknowledgement(
+            topicID: row.topicID,
+            producerID: row.identity.id,
+            epoch: row.identity.epoch,
+            sequence: RecordSequence.advance(row.sequence, by: Int32(row.count) - 1),
+            offset: last
+        )
+    }
+
+    // MARK: After a death
+
+    /// The process dies; a write that was under way may be on the disk.
+    mutating func die(isCommitted: Bool) {
+        if isCommitted, self.writing != nil { self.rows = self.written }
+        self.writing = nil
+        self.written = self.rows
+    }
+
+    /// Takes a row out whose batch was found in the log, or sent there.
+    mutating func settle(_ id: Int64, _ row: Row, at baseOffset: Int64?) {
+        if let baseOffset { self.acknowledge(row, at: baseOffset) }
+        self.rows[id] = nil
+        self.written[id] = nil
+    }
+
+    /// The rows of a partition in the order of their records.
+    func rows(of partition: TopicPartition) -> [Int64] {
+        self.rows.filter { $0.value.partition == partition }.keys.sorted { first, second in
+            guard let one = self.contents[first]?.names, let other = self.contents[second]?.names
+            else { return first < second }
+            // Records of one lane are in order; batches without a common lane have none.
+            for name in one {
+                if let same = other.first(where: { $0.lane == name.lane }) {
+                    return name.position < same.position
+                }
+            }
+            return first < second
+        }
+    }
+
+    /// The records that rows have.
+    var owedNames: Set<Simulation.Name> {
+        Set(self.rows.keys.flatMap { self.contents[$0]?.names ?? [] })
+    }
+
+    var recoveries: [PartitionRecovery] {
+        Set(self.rows.values.map(\.partition)).sorted { "\($0)" < "\($1)" }.map { partition in
+            PartitionRecovery(
+                id: partition,
+                rows: self.rows(of: partition).compactMap { self.recoveryBatch($0) },
+                acknowledged: self.acknowledged[partition]
+            )
+        }
+    }
+
+    private func recoveryBatch(_ id: Int64) -> RecoveryBatch? {
+        guard let row = self.rows[id], let contents = self.contents[id] else { return nil }
+        return RecoveryBatch(
+            id: id,
+            topicID: row.topicID,
+            producerID: row.identity.id,
+            epoch: row.identity.epoch,
+            baseSequence: row.sequence,
+            recordCount: Int32(row.count),
+            createdAt: contents.createdAt,
+            maxTimestamp: contents.maxTimestamp
+        )
     }
 
     /// Whether the row of a batch is durable as the batch is.
@@ -80,12 +165,25 @@ struct SimulatedJournal {
     }
 }
 
+extension SimulatedJournal.Contents {
+    init(_ batch: ProducerBatch) {
+        self.names = (0..<batch.recordCount).map { index in
+            Simulation.Name(
+                lane: Int(batch.run(ofRecord: index).owner),
+                position: Int(batch.position(ofRecord: index))
+            )
+        }
+        self.maxTimestamp = batch.sealed?.header.maxTimestamp ?? -1
+        self.createdAt = self.maxTimestamp
+    }
+}
+
 extension Simulation {
     func write(_ batches: [ProducerBatch]) {
         self.note("written down: \(batches.map { self.name(of: $0) }.joined(separator: ", "))")
         if let problem = self.batchJournal.write(batches) { self.fail(problem) }
         let delay = self.onceIn(10) ? self.milliseconds(0...3000) : self.milliseconds(0...30)
-        self.schedule.add(.journaled, at: self.now + delay)
+        self.schedule.add(.journaled(incarnation: self.incarnation), at: self.now + delay)
     }
 
     func journaled() {

@@ -9,6 +9,8 @@ final class SimulatedLane {
         let topic: String
         /// Whether the broker has to refuse it, for it has no key and its topic wants one.
         let isPoison: Bool
+        /// What it was written from, to be written again after a death.
+        let draft: Draft
         var result: Delivery.Result?
         /// Where the producer said that it is.
         var partition: Int32 = -1
@@ -23,6 +25,11 @@ final class SimulatedLane {
         var key: String?
         var value: String
         var isPoison: Bool
+        /// Its place among the lane's records, if it has one already.
+        var position: Int?
+
+        /// Whether its partition is always the same.
+        var isPlaced: Bool { self.partition != nil || self.key != nil }
     }
 
     enum Step {
@@ -36,7 +43,9 @@ final class SimulatedLane {
     }
 
     let number: Int
-    let accumulator: RecordAccumulator
+    private(set) var accumulator: RecordAccumulator
+    /// Records that have to be written again.
+    private var lost: [Int] = []
     private(set) var entries: [Entry] = []
     /// The next record, while it waits for memory or for its topic.
     var draft: Draft?
@@ -68,8 +77,44 @@ final class SimulatedLane {
 
     /// Whether everything was written and handed to the producer.
     var hasSubmittedAll: Bool {
-        self.rest == 0 && self.draft == nil && !self.accumulator.hasOpenBatches
+        self.rest == 0 && self.lost.isEmpty && self.draft == nil
+            && !self.accumulator.hasOpenBatches
     }
+
+    /// Begins anew in another process: what is neither settled nor journaled is written again.
+    func restart(
+        configuration: KafkaProducerConfiguration,
+        pool: BufferPool,
+        seed: UInt64,
+        journaled: Set<Simulation.Name>
+    ) {
+        let memory = self.memory
+        self.accumulator = RecordAccumulator(
+            configuration: configuration,
+            pool: pool,
+            seed: seed,
+            onMemory: { memory.isSet = true }
+        )
+        if self.draft?.position == nil, self.draft != nil { self.rest += 1 }
+        self.draft = nil
+        self.timerDue = nil
+        self.lost = self.entries.indices.filter { position in
+            self.entries[position].result == nil
+                && !journaled.contains(.init(lane: self.number, position: position))
+        }
+    }
+
+    /// The next record that has to be written again.
+    func takeLost(now: ContinuousClock.Instant) -> Draft? {
+        guard !self.lost.isEmpty else { return nil }
+        let position = self.lost.removeFirst()
+        var draft = self.entries[position].draft
+        draft.position = position
+        draft.madeAt = now
+        return draft
+    }
+
+    var hasRecords: Bool { self.rest > 0 || !self.lost.isEmpty }
 
     /// Whether memory came back since the last question.
     func takeMemoryNews() -> Bool {
@@ -84,7 +129,7 @@ final class SimulatedLane {
         case .ready: break
         case .needsMetadata, .failed: return .unknown(topic: draft.topic)
         }
-        let position = self.entries.count
+        let position = draft.position ?? self.entries.count
         let value = "\(self.number):\(position):\(draft.value)"
         let result = Self.withBytes(of: draft.key) { key in
             Self.withBytes(of: value) { value in
@@ -102,7 +147,11 @@ final class SimulatedLane {
         }
         switch result {
         case .appended:
-            self.entries.append(Entry(topic: draft.topic, isPoison: draft.isPoison))
+            if draft.position == nil {
+                self.entries.append(
+                    Entry(topic: draft.topic, isPoison: draft.isPoison, draft: draft)
+                )
+            }
             return .appended
         case .bufferFull: return .full
         case .tooLarge, .invalidPartition:

@@ -6,14 +6,15 @@ import KafkaProtocol
 extension Simulation {
     /// Lets a lane write a few records and hand over the batches that are ready.
     func write(_ lane: SimulatedLane) {
+        guard self.recovering.isEmpty else { return }
         if lane.draft != nil || lane.nextBurst <= self.now { self.writeBurst(lane) }
-        if lane.rest == 0, lane.draft == nil { lane.accumulator.flush() }
+        if !lane.hasRecords, lane.draft == nil { lane.accumulator.flush() }
         while let batch = lane.accumulator.nextReady(now: self.now) {
             self.note("lane \(lane.number) submits \(self.name(of: batch))")
             self.producer.submit([batch], now: self.now)
         }
         // Memory or metadata calls the lane that waits for it.
-        let burst = lane.rest > 0 && lane.draft == nil ? lane.nextBurst : nil
+        let burst = lane.hasRecords && lane.draft == nil ? lane.nextBurst : nil
         let due = [burst, lane.accumulator.nextDeadline].compactMap(\.self).min()
         guard let due, lane.timerDue.map({ due < $0 }) ?? true else { return }
         lane.timerDue = due
@@ -22,9 +23,8 @@ extension Simulation {
 
     private func writeBurst(_ lane: SimulatedLane) {
         for _ in 0..<Int.random(in: 1...self.scenario.burst, using: &self.random) {
-            guard lane.draft != nil || lane.rest > 0 else { break }
-            if lane.draft == nil { lane.rest -= 1 }
-            let draft = lane.draft ?? self.draft()
+            guard lane.draft != nil || lane.hasRecords else { break }
+            let draft = lane.draft ?? lane.takeLost(now: self.now) ?? self.newDraft(of: lane)
             switch lane.append(draft, now: self.now) {
             case .appended:
                 lane.draft = nil
@@ -42,6 +42,11 @@ extension Simulation {
         }
         lane.nextBurst =
             self.now + self.scenario.pause * Int.random(in: 50...150, using: &self.random) / 100
+    }
+
+    private func newDraft(of lane: SimulatedLane) -> SimulatedLane.Draft {
+        lane.rest -= 1
+        return self.draft()
     }
 
     private func draft() -> SimulatedLane.Draft {

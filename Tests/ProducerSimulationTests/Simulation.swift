@@ -23,8 +23,10 @@ final class Simulation {
         case startCluster
         case createTopic(Int)
         case closeProducer
-        /// A write of the journal ends.
-        case journaled
+        /// A write of the journal ends, if its process lives.
+        case journaled(incarnation: Int)
+        case processDies
+        case remade(row: Int64, incarnation: Int)
     }
 
     /// What many simulations came to.
@@ -40,6 +42,10 @@ final class Simulation {
         var batchesSplit: Int64 = 0
         /// Writes of the journal.
         var writes = 0
+        /// How often the producer's process died, and what was found in the log or sent again then.
+        var deaths = 0
+        var found: Int64 = 0
+        var resent: Int64 = 0
         var faults: [NetworkFault: Int] = [:]
         var simulated = Duration.zero
         /// How long a record waited that nothing went wrong with any more.
@@ -57,11 +63,15 @@ final class Simulation {
     let beginning: ContinuousClock.Instant
     var schedule = Schedule<Event>()
     var producer: ProducerStateMachine
-    let pool: BufferPool
+    var pool: BufferPool
     var lanes: [SimulatedLane] = []
     var broker: BrokerStateMachine
     var journal = ByteBuffer()
     var batchJournal = SimulatedJournal()
+    /// Counts the producer's processes.
+    var incarnation = 0
+    /// Partitions of which it is not known what a process that died left.
+    var recovering: Set<TopicPartition> = []
     var isClusterUp = true
     var connections: [Int: SimulatedConnection] = [:]
     var current: [BrokerID: SimulatedConnection] = [:]
@@ -129,6 +139,7 @@ final class Simulation {
             }
         }
         self.schedule.add(.fault, at: self.beginning + self.scenario.faultInterval)
+        self.planDeaths()
         while self.failure == nil, let (time, event) = self.schedule.popFirst() {
             self.now = max(self.now, time)
             self.count.steps += 1
@@ -163,7 +174,10 @@ final class Simulation {
         case .startCluster: self.startCluster()
         case .createTopic(let number): self.createTopic(number)
         case .closeProducer: self.closeProducer()
-        case .journaled: self.journaled()
+        case .journaled(let incarnation):
+            if incarnation == self.incarnation { self.journaled() }
+        case .processDies: self.processDies()
+        case .remade(let row, let incarnation): self.remade(row: row, incarnation: incarnation)
         }
     }
 
@@ -209,8 +223,10 @@ final class Simulation {
         case .publish(let topic): self.publish(topic)
         case .journal(let batches): self.write(batches)
         case .identified: break
-        case .resolved, .unjournaled, .recovered, .recoveryStopped:
-            self.fail("nothing is recovered here")
+        case .resolved(let row, let outcome): self.resolved(row, outcome)
+        case .recovered(let id, let report): self.recovered(id, report)
+        case .unjournaled(let batch, let id): self.fail("\(id) has \(batch)")
+        case .recoveryStopped(let id, let reason): self.fail("\(id): \(reason)")
         case .completed: self.fail("no transaction was asked for")
         case .finished:
             self.note("the producer has finished")
@@ -222,13 +238,16 @@ final class Simulation {
 
     /// Once all is written, the producer drains; the faults go on for a while.
     private func drainIfWritten() {
-        guard !self.isDraining, self.lanes.allSatisfy(\.hasSubmittedAll) else { return }
+        guard !self.isDraining, self.recovering.isEmpty,
+            self.lanes.allSatisfy(\.hasSubmittedAll)
+        else { return }
         self.isDraining = true
         let wait = self.scenario.closesEarly ? Duration.zero : self.scenario.faultsLast
         self.schedule.add(.closeProducer, at: max(self.now, self.beginning + wait))
     }
 
     private func closeProducer() {
+        guard self.isDraining else { return }
         self.note("the producer is to end")
         self.producer.close(draining: true)
     }
@@ -240,7 +259,9 @@ final class Simulation {
         let wait = self.now - max(begin, self.faultsEnd)
         guard wait > self.count.longestWait else { return }
         self.count.longestWait = wait
-        let limit = Self.waitLimit + self.scenario.configuration.requestTimeout * 3
+        // A recovery waits for late requests.
+        let recovery = self.scenario.shape.dies ? Duration.seconds(60) : .zero
+        let limit = Self.waitLimit + recovery + self.scenario.configuration.requestTimeout * 3
         if wait > limit { self.fail("\(what()) waited \(wait) after the last fault") }
     }
 

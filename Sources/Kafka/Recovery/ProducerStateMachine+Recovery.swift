@@ -169,7 +169,10 @@ extension ProducerStateMachine {
 
     private func connectedLeader(of index: Int) -> Recovering.Leader? {
         let partition = self.partitions[index]
-        guard self.brokers[partition.leader]?.link == .ready else { return nil }
+        // Below zero nobody is known to lead: it is the number of a bootstrap server.
+        guard partition.leader >= 0, self.brokers[partition.leader]?.link == .ready else {
+            return nil
+        }
         return Recovering.Leader(
             broker: partition.leader,
             epoch: partition.leaderEpoch,

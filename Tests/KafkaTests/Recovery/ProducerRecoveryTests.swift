@@ -56,6 +56,21 @@ import Testing
         #expect(talk.nextOfNote() == nil)
     }
 
+    @Test func `no bootstrap server is asked before it is known who leads`() throws {
+        var talk = try Conversation { $0.isJournaled = true }
+        talk.machine.recover(
+            [PartitionRecovery(id: Self.partition, rows: [Self.row(1, sequence: 0)])],
+            clusterID: nil,
+            wallClock: Self.wallClock,
+            now: talk.now
+        )
+        #expect(talk.next() == .connect(-1, BrokerAddress(host: "seed", port: 9092)))
+        talk.machine.connected(-1, now: talk.now)
+        while let action = talk.next() {
+            if case .send(.recovery, _, _) = action { Issue.record("\(action)") }
+        }
+    }
+
     @Test func `nothing else of the partition is numbered or sent before`() throws {
         var talk = try Self.start([Self.row(1, sequence: 0)], partitions: 2)
         let (held, other) = (try makeBatch(), try makeBatch(partition: 1))
