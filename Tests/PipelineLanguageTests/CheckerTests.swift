@@ -339,6 +339,29 @@ struct CheckerTests {
         verify(Till.ending("if id > 1 { set a = 1 }\nsend { topic = \"t\" value = json({ a }) }"))
     }
 
+    @Test(arguments: [
+        "send { topic = «E603:\"t.${unix(@now)}\"»  value = @raw }",
+        "send { topic = \"t\"  key = «E603:unix(@now)»  value = @raw }",
+        "send { topic = \"t\"  partition = «E603:unix(@mtime)»  value = @raw }",
+        "let a = unix(@now)\nsend { topic = \"t\"  key = «E603:a»  value = @raw }",
+        "if id > 1 { set note = string(unix(@now)) }\nsend { topic = \"t\"  key = «E603:note»  value = @raw }",
+        "drop \"old\" if «E603:at < @now»\nsend { topic = \"t\"  value = @raw }",
+        "set note = string(unix(@now))\nset note = \"n\"\nsend { topic = \"t\"  key = note  value = @raw }",
+        "send { topic = \"t\"  key = id  timestamp = @now  value = json({ at: unix(@now) }) }",
+    ])
+    func `under exactly once the time decides nothing about a record`(steps: String) throws {
+        let marked = Till.ending(steps)
+        let plan = try #require(Till.plan(marked.text))
+        let found = RemakeAnalysis.diagnostics(of: plan).map { diagnostic in
+            MarkedText.Mark(
+                code: diagnostic.code.rawValue,
+                start: diagnostic.span.start,
+                text: plan.source.text(in: diagnostic.span)
+            )
+        }
+        #expect(found == marked.marks)
+    }
+
     @Test func `a topic made of unchecked data gets a warning`() {
         let send = "send { topic = «W601:\"t.${string(buyer.name)}\"» value = @raw }\n"
         verify(MarkedText(Till.from + Till.json + send + Till.onError))
