@@ -57,10 +57,13 @@ package struct AckFrontier: Sendable {
         return id
     }
 
+    /// The name of the chunk that begins next.
+    package var nextID: ChunkID { ChunkID(rawValue: firstID + UInt64(chunks.count - head)) }
+
     /// Names a chunk before its records are made, so that they can carry the name.
     package mutating func begin() -> ChunkID {
-        chunks.append(Chunk(end: nil, owed: 0))
-        return ChunkID(rawValue: firstID + UInt64(chunks.count - head - 1))
+        defer { chunks.append(Chunk(end: nil, owed: 0)) }
+        return nextID
     }
 
     /// Tells where a chunk begun before ends, and how many records it owes in all.

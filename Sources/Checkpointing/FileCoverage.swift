@@ -117,6 +117,21 @@ package struct FileCoverage: Sendable {
         }
     }
 
+    /// Whether a dead letter was sent in the place of a record, to whichever topic.
+    package func hasAnswer(at place: RecordPlace) -> Bool {
+        topics.values.contains { topic in
+            guard
+                let member = topic.member(
+                    at: place.position,
+                    isAnswer: true,
+                    partition: { _ in nil }
+                )
+            else { return false }
+            if case .forgotten = batches[members[member].batch].fate { return false }
+            return true
+        }
+    }
+
     /// Tells that all records before `place` were asked for.
     ///
     /// - Returns: the stretches that ended since with fewer or more records than they had.

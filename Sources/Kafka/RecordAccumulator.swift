@@ -312,6 +312,9 @@ package final class RecordAccumulator {
         }
     }
 
+    /// Gives up the place among those who wait for memory: no record needs it any more.
+    package func stopWaiting() { self.pool.stopWaiting(self.taker) }
+
     /// Makes all open batches ready; records appended later linger as usual.
     package func flush() {
         self.flushedID = self.lastBatchID

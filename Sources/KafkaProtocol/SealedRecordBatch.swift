@@ -37,6 +37,8 @@ package struct SealedRecordBatch: Sendable, Equatable {
 
     package var recordCount: Int { Int(self.header.recordCount) }
     package var byteCount: Int { self.buffer.readableBytes }
+    /// A copy of it as it goes on the wire.
+    package var bytes: [UInt8] { Array(self.buffer.readableBytesView) }
     package var compression: Compression { self.header.compression ?? .none }
 
     /// Numbers the batch; -1 for all three takes the number away.

@@ -21,6 +21,8 @@ package enum FileCounter: String, Sendable, CaseIterable {
     /// Lines longer than `max_line` that lost their end, or were passed over.
     case linesCut = "lines_truncated"
     case linesSkipped = "lines_skipped"
+    /// Kafka records that were found delivered after a restart, and not sent again.
+    case passedOver = "records_passed_over"
 }
 
 extension TailStateMachine {

@@ -1,5 +1,6 @@
 internal import Checkpointing
 internal import FileTailing
+internal import Kafka
 internal import RecordProcessing
 
 /// One file on its way through a lane.
@@ -17,6 +18,8 @@ final class LaneSource {
     /// Where its reading began.
     let firstOffset: Int64
     let place: FilePlace
+    private let owner: String?
+    private var framerVersion: Int64
     private(set) var key: FileKey
     @exclusivity(unchecked) var tail: TailStateMachine
     @exclusivity(unchecked) var framer: LineFramer
@@ -27,6 +30,23 @@ final class LaneSource {
     @exclusivity(unchecked) var row: FileCheckpoint
     /// Sends of the next line that a turn without memory has made already.
     @exclusivity(unchecked) var sendsDone = 0
+    /// And its dead letters.
+    @exclusivity(unchecked) var lettersDone = 0
+    /// What tells readers of the log where a record is from.
+    @exclusivity(unchecked) private(set) var positionHeader: PositionHeader?
+    private var headerBytes: UnsafeMutableRawBufferPointer?
+    /// What was sent before the last start and lies before what is read; nil beyond that.
+    @exclusivity(unchecked) var coverage: FileCoverage?
+    /// Lines that earlier texts of the pipeline make records of.
+    @exclusivity(unchecked) private var zones: [FileCoverage.Zone] = []
+    /// Where the next event is known to begin, if that is behind bytes that are none.
+    @exclusivity(unchecked) var nextLine: Int64 = 0
+    /// The first reading, until it is done.
+    var rehearsal: Rehearsal?
+    /// It is not known yet of every batch whether Kafka has it.
+    var isWaitingForRecovery = false
+    /// The end of an event that only time has ended: another reading could give it more lines.
+    private var heldAt: Int64?
     /// Nothing more is read, for a person has to mend something.
     var isStopped = false
     /// Where the file goes on when it is read to its end here.
@@ -41,23 +61,35 @@ final class LaneSource {
     @exclusivity(unchecked) private var waypoints: [TailPosition] = []
     @exclusivity(unchecked) private var lastWaypoint: ContinuousClock.Instant?
     @exclusivity(unchecked) private var readCheckpoint: Checkpoint
+    /// What the checkpoint database knows the file's beginning by.
+    @exclusivity(unchecked) private var savedHead: HeadFingerprint
+    /// The file begins otherwise: after a crash it would be taken for another one.
+    @exclusivity(unchecked) private(set) var isUnrecognizable = false
     /// When growth was seen of which nothing is read yet.
     @exclusivity(unchecked) private var grownSince: ContinuousClock.Instant?
     /// When what ends at an offset was seen first, for what is read and not settled.
     @exclusivity(unchecked) private var readSince: [(end: Int64, time: ContinuousClock.Instant)] =
         []
 
-    init(_ assignment: LaneAssignment, pipeline: LoadedPipeline, chunkLength: Int) {
+    /// - Parameter owner: who `forktail.position` says that the records are from; nil for none.
+    init(
+        _ assignment: LaneAssignment,
+        pipeline: LoadedPipeline,
+        chunkLength: Int,
+        owner: String? = nil
+    ) {
         id = assignment.id
         pipelineIndex = assignment.pipeline
         endsAtEndOfFile = assignment.endsAtEndOfFile
         firstOffset = assignment.position.offset
         row = assignment.row
+        framerVersion = assignment.version
         place = assignment.place
         after = assignment.after
         key = FileKey(device: row.device, inode: row.inode)
         file = assignment.file
         readCheckpoint = row.checkpoint
+        savedHead = HeadFingerprint(hash: row.headHash, length: row.headLength)
         let state = LineFramer.State(rawValue: row.checkpoint.framerState) ?? .event
         framer = pipeline.makeFramer(
             state: assignment.startsInsideLine ? .skippingLine : state,
@@ -74,7 +106,78 @@ final class LaneSource {
             isOpen: assignment.file != nil
         )
         if endsAtEndOfFile { tail.finishAtEnd() }
+        self.owner = owner
+        makePositionHeader()
         publishPlace()
+    }
+
+    deinit { headerBytes?.deallocate() }
+
+    // MARK: Places
+
+    private func makePositionHeader() {
+        guard let owner, row.id != FileCheckpoint.unregisteredID else { return }
+        headerBytes?.deallocate()
+        let prefix = Array("\(owner)/\(row.id)/\(row.generation)/".utf8)
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: prefix.count, alignment: 1)
+        bytes.copyBytes(from: prefix)
+        headerBytes = bytes
+        positionHeader = PositionHeader(
+            source: UInt64(id) << 32 | UInt64(row.generation & 0xFFFF_FFFF),
+            // Safe: the bytes live as long as this, and records are copied while it does.
+            prefix: UnsafeRawBufferPointer(bytes)
+        )
+    }
+
+    /// Whether its reading cannot go on yet.
+    var mustWait: Bool { isWaitingForRecovery || heldAt != nil }
+
+    /// Reads no further until nobody will read again what was read.
+    func holdHere() {
+        guard row.id != FileCheckpoint.unregisteredID else { return }
+        heldAt = readCheckpoint.offset
+    }
+
+    /// Notes that the checkpoint is durable; whether reading goes on by that.
+    func noteSaved() -> Bool {
+        savedHead = HeadFingerprint(hash: row.headHash, length: row.headLength)
+        isUnrecognizable = false
+        guard let heldAt, row.checkpoint.offset >= heldAt else { return false }
+        self.heldAt = nil
+        return true
+    }
+
+    /// From here on the bytes at places that were read before may be others.
+    func beginGeneration() {
+        row.generation += 1
+        coverage = nil
+        makePositionHeader()
+    }
+
+    /// Takes what is known at last of the batches that were sent before the start.
+    func take(_ coverage: FileCoverage?) {
+        self.coverage = coverage
+        zones = coverage?.zones ?? []
+    }
+
+    /// The text that makes the records of a line; nil for that of today.
+    func version(at offset: Int64) -> Int64? {
+        if zones.isEmpty { return nil }
+        return zones.first { offset <= $0.through.offset }?.pipelineVersion
+    }
+
+    /// The last line that the text makes records of which does so at an offset.
+    func lastLine(before offset: Int64) -> Int64 {
+        if zones.isEmpty { return .max }
+        return zones.first { offset <= $0.through.offset }?.through.offset ?? .max
+    }
+
+    /// Cuts the file as a text says, from where reading stands.
+    func framer(for maker: PipelineMaker) -> LineFramer {
+        guard maker.version != framerVersion else { return framer }
+        framerVersion = maker.version
+        framer = maker.pipeline.makeFramer(state: framer.state, line: framer.line)
+        return framer
     }
 
     func rename(to path: String) {
@@ -200,6 +303,7 @@ final class LaneSource {
         let fingerprint = HeadFingerprint(of: evidence.head.prefix(read > 0 ? read : .max))
         row.headHash = fingerprint.hash
         row.headLength = fingerprint.length
+        if read > 0, !savedHead.holds(for: evidence.head) { isUnrecognizable = true }
     }
 
     /// The name of one of this file's chunks, as batches carry it.

@@ -95,6 +95,9 @@ package struct LaneStateMachine {
         for file in release(.needsMemory) { makeReady(file) }
     }
 
+    /// Whether a file waits for buffer memory.
+    package var waitsForMemory: Bool { waiting.contains { standing[$0] == .needsMemory } }
+
     /// Who waited goes first, so that a backlog keeps its order when a topic is first met.
     package mutating func metadataChanged() {
         let files = release(.needsMetadata)

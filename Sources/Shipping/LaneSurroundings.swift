@@ -17,6 +17,8 @@ enum LaneMessage: Sendable {
     case rewritten(Int)
     /// The bytes of a rewritten file are nowhere.
     case lost(Int)
+    /// It is known of each batch of the file whether Kafka has it.
+    case recovered(Int)
     case delivered([Delivery])
     case metadataChanged(TopicMetadata)
     case memoryReturned
@@ -33,6 +35,8 @@ struct LaneAssignment: Sendable {
     var id: Int
     var pipeline: Int
     var row: FileCheckpoint
+    /// The number of its pipeline's text in the journal.
+    var version: Int64 = 0
     var position: TailPosition
     /// The size of the file when it was found.
     var size: Int64 = 0
@@ -119,6 +123,8 @@ final class FilePlace: Sendable {
 protocol LaneFace: DeliveryListener {
     /// There is memory again for records that found none.
     func memoryReturned()
+    /// It is known of each batch of a file whether Kafka has it.
+    func recovered(_ file: Int)
 }
 
 /// What takes a lane's batches.
@@ -147,6 +153,23 @@ struct LaneSurroundings: Sendable {
     let wallClock: @Sendable () -> Int64
     let news = LaneNewsbox()
     let logger: Logger
+    /// The numbers of the pipelines' texts in the journal; empty without one.
+    var versions: [Int64] = []
+    /// Who position headers say that records are from; nil for none.
+    var owner: String?
+    /// What the journal names files by; nil without a journal.
+    var registry: SourceRegistry?
+    /// What a crash left open; nil without a journal.
+    var board: RemakeBoard?
+    /// Told of checkpoints that are durable.
+    var checkpointsSaved: @Sendable ([FileCheckpoint]) -> Void = { _ in }
+}
+
+extension LaneSurroundings {
+    /// The number of a pipeline's text of today in the journal.
+    func version(ofPipeline index: Int) -> Int64 {
+        versions.indices.contains(index) ? versions[index] : 0
+    }
 }
 
 /// What a lane has done so far, for progress, summaries and status.

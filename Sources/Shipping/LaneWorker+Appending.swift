@@ -14,6 +14,8 @@ struct Turn {
     var owed = 0
     /// Lines that they were made of.
     var lines = 0
+    /// A record was left out: what comes next is no run with what came before.
+    var needsNewOwner = false
 }
 
 /// What became of a record on its way into a batch.
@@ -29,11 +31,13 @@ extension LaneWorker {
     func append(
         _ record: StagedRecord,
         of fate: Fate,
-        offset: Int64,
+        _ source: LaneSource,
+        at place: RecordPlace,
+        isAnswer: Bool = false,
         _ turn: inout Turn
     ) -> Appended {
-        guard case .deadLettered = fate else { return append(record, offset: offset, &turn) }
-        return appendDeadLetter(record, offset: offset, &turn)
+        guard case .deadLettered = fate else { return append(record, source, at: place, &turn) }
+        return appendDeadLetter(record, source, at: place, isAnswer: isAnswer, &turn)
     }
 
     /// Copies a dead letter; one that is longer than the limit loses the end of its value.
@@ -42,7 +46,9 @@ extension LaneWorker {
     /// that: the position in the headers leads to the whole of it.
     func appendDeadLetter(
         _ record: StagedRecord,
-        offset: Int64,
+        _ source: LaneSource,
+        at place: RecordPlace,
+        isAnswer: Bool,
         limit: Int = .max,
         _ turn: inout Turn
     ) -> Appended {
@@ -52,8 +58,9 @@ extension LaneWorker {
             surroundings.configuration.maxRequestSize,
             accumulator.sizeLimit(of: topic)
         )
-        guard let value = record.value, batchSize(of: record) > limit else {
-            return append(record, offset: offset, &turn)
+        let header = source.positionHeader
+        guard let value = record.value, batchSize(of: record, header) > limit else {
+            return append(record, source, at: place, isAnswer: isAnswer, &turn)
         }
         let name: StaticString = "dlq.cut"
         return Array("\(value.count)".utf8).withUnsafeBytes { length in
@@ -65,20 +72,20 @@ extension LaneWorker {
                     value: length
                 )
             )
-            let excess = max(0, batchSize(of: cut) - limit)
+            let excess = max(0, batchSize(of: cut, header) - limit)
             guard excess <= value.count else {
                 return .refused("its key and headers alone are over \(limit) bytes")
             }
             cut.value = UnsafeRawBufferPointer(rebasing: value.dropLast(excess))
-            return append(cut, offset: offset, &turn)
+            return append(cut, source, at: place, isAnswer: isAnswer, &turn)
         }
     }
 
     /// Bytes that a record takes at most in a batch of its own.
-    private func batchSize(of record: StagedRecord) -> Int {
+    private func batchSize(of record: StagedRecord, _ header: PositionHeader?) -> Int {
         takeHeaderSpans(of: record)
         return headerSpans.withUnsafeBufferPointer { headers in
-            RecordBatchHeader.size
+            RecordBatchHeader.size + (header?.sizeLimit ?? 0)
                 + RecordBatchBuilder.upperBound(
                     key: record.key,
                     value: record.value,
@@ -94,7 +101,13 @@ extension LaneWorker {
         }
     }
 
-    private func append(_ record: StagedRecord, offset: Int64, _ turn: inout Turn) -> Appended {
+    private func append(
+        _ record: StagedRecord,
+        _ source: LaneSource,
+        at place: RecordPlace,
+        isAnswer: Bool = false,
+        _ turn: inout Turn
+    ) -> Appended {
         let topic = accumulator.topicIndex(record.topic)
         switch accumulator.isReady(topic) {
         case .ready: break
@@ -112,7 +125,12 @@ extension LaneWorker {
                 value: record.value,
                 headers: headers,
                 timestamp: record.timestamp ?? turn.readTime,
-                origin: RecordOrigin(owner: turn.owner, position: offset),
+                origin: RecordOrigin(
+                    owner: turn.owner,
+                    position: place.position,
+                    isAnswer: isAnswer,
+                    header: source.positionHeader
+                ),
                 now: turn.now
             )
         }
@@ -122,6 +140,7 @@ extension LaneWorker {
             return .appended
         case .bufferFull:
             report.waitsForMemory = true
+            isQueuedForMemory = true
             return .waits(.needsMemory)
         case .tooLarge(let size, let limit):
             return .refused("\(KafkaProducerError.recordTooLarge(size: size, limit: limit))")
@@ -133,7 +152,12 @@ extension LaneWorker {
     }
 
     /// Enters a line's end into the books, and into the log if it failed.
-    func note(_ fate: Fate, _ source: LaneSource, at position: RecordPosition) {
+    func note(
+        _ fate: Fate,
+        _ source: LaneSource,
+        _ maker: PipelineMaker,
+        at position: RecordPosition
+    ) {
         let pipeline = source.pipelineIndex
         switch fate {
         case .sent:
@@ -141,11 +165,22 @@ extension LaneWorker {
             report.ledgers[pipeline].sent += 1
         case .dropped(let reason):
             report.ledgers[pipeline].read += 1
-            report.drops[pipeline][reason] += 1
+            noteDrop(reason, pipeline, maker)
         case .consumed: break
         case .deadLettered(let failure): failed(.deadLettered, failure, source, at: position)
         case .skipped(let failure): failed(.skipped, failure, source, at: position)
         case .stopped(let failure): failed(.stopped, failure, source, at: position)
+        }
+    }
+
+    private func noteDrop(_ reason: Int, _ pipeline: Int, _ maker: PipelineMaker) {
+        guard maker !== makers[pipeline] else { return report.drops[pipeline][reason] += 1 }
+        // An earlier text may have had other reasons.
+        let name = maker.pipeline.program.dropReasons[reason]
+        if let known = makers[pipeline].pipeline.program.dropReasons.firstIndex(of: name) {
+            report.drops[pipeline][known] += 1
+        } else {
+            report.ledgers[pipeline].dropped[name, default: 0] += 1
         }
     }
 

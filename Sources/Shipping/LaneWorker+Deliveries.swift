@@ -8,7 +8,7 @@ internal import RecordProcessing
 /// A record that Kafka refused for good, on its way to `on error`.
 struct Refusal {
     let owner: UInt64
-    let offset: Int64
+    let place: RecordPlace
     let topic: String
     let error: KafkaProducerError
     /// Bytes on the wire of the batch that was refused with it.
@@ -69,7 +69,7 @@ extension LaneWorker {
             refusals.append(
                 Refusal(
                     owner: batch.run(ofRecord: index).owner,
-                    offset: batch.position(ofRecord: index),
+                    place: RecordPlace(position: batch.position(ofRecord: index)),
                     topic: batch.topic,
                     error: error,
                     batchSize: batch.byteCount
@@ -90,18 +90,19 @@ extension LaneWorker {
         let (id, chunk) = LaneSource.parts(of: refusal.owner)
         guard let source = sources[id] else { return true }
         let message = "\(refusal.error)"
-        guard let event = readEvent(of: source, at: refusal.offset) else {
-            stop(source, because: "\(message), and its line is gone", at: refusal.offset)
+        let offset = refusal.place.offset
+        let maker = maker(of: source, at: offset)
+        guard let event = readEvent(of: source, maker, at: offset) else {
+            stop(source, because: "\(message), and its line is gone", at: offset)
             return true
         }
         let position = RecordPosition(
             line: 0,
-            offset: refusal.offset,
+            offset: offset,
             readTime: surroundings.wallClock()
         )
-        let processor = processors[source.pipelineIndex]
         return event.withUnsafeBytes { bytes in
-            let fate = processor.fail(
+            let fate = maker.processor.fail(
                 bytes,
                 in: &source.context,
                 at: position,
@@ -109,7 +110,7 @@ extension LaneWorker {
                 message: message
             )
             // What is staged points into the event.
-            return close(refusal, source, chunk, fate, at: position, now: now)
+            return close(refusal, source, maker, chunk, fate, at: position, now: now)
         }
     }
 
@@ -122,40 +123,50 @@ extension LaneWorker {
     private func close(
         _ refusal: Refusal,
         _ source: LaneSource,
+        _ maker: PipelineMaker,
         _ chunk: AckFrontier.ChunkID,
         _ fate: Fate,
         at position: RecordPosition,
         now: ContinuousClock.Instant
     ) -> Bool {
-        let staged = processors[source.pipelineIndex].staged
+        let staged = maker.processor.staged
+        let offset = refusal.place.offset
         var limit: Int?
         switch fate {
         case .stopped(let failure):
-            stop(source, because: failure.message, at: refusal.offset)
+            stop(source, because: failure.message, at: offset)
             return true
         case .deadLettered where staged.contains { $0.topicName == refusal.topic }:
             // A dead letter that is refused itself would come back for ever.
             limit = refusal.shorterLimit
             guard limit != nil else {
-                stop(source, because: "its dead letter: \(refusal.error)", at: refusal.offset)
+                stop(source, because: "its dead letter: \(refusal.error)", at: offset)
                 return true
             }
         default: break
         }
         var turn = Turn(owner: refusal.owner, readTime: position.readTime, now: now)
         for record in staged {
-            switch appendDeadLetter(record, offset: refusal.offset, limit: limit ?? .max, &turn) {
+            let result = appendDeadLetter(
+                record,
+                source,
+                at: refusal.place,
+                isAnswer: true,
+                limit: limit ?? .max,
+                &turn
+            )
+            switch result {
             case .appended: changeFrontier(of: source) { $0.owe(chunk, count: 1) }
             case .waits: return false
             case .refused(let message):
-                stop(source, because: "its dead letter: \(message)", at: refusal.offset)
+                stop(source, because: "its dead letter: \(message)", at: offset)
                 return true
             }
         }
         // A dead letter that was refused for its length stands in the books as one already.
         if limit == nil {
             takeBackSent(source)
-            note(fate, source, at: position)
+            note(fate, source, maker, at: position)
         }
         settle(source, chunk, count: 1, now: now)
         return true

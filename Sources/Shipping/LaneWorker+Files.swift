@@ -12,12 +12,28 @@ extension LaneWorker {
         let source = LaneSource(
             assignment,
             pipeline: pipeline,
-            chunkLength: surroundings.chunkLength
+            chunkLength: surroundings.chunkLength,
+            owner: surroundings.owner
         )
         sources[assignment.id] = source
         if source.file != nil { noteOpen(source) }
+        register(source)
+        prepareRehearsal(of: source)
         machine.added(assignment.id)
         if let after = source.after { wait(source, for: after, now: now) }
+    }
+
+    private func register(_ source: LaneSource) {
+        guard let registry = surroundings.registry else { return }
+        registry.add(
+            SourceRegistry.Entry(
+                file: source.row.id,
+                generations: [(0, source.row.generation)],
+                zones: surroundings.board?.coverage(of: source.row)?.zones ?? [],
+                version: surroundings.version(ofPipeline: source.pipelineIndex)
+            ),
+            of: source.id
+        )
     }
 
     /// Lets a file wait until the one that had its name is read as far as it goes.
@@ -114,6 +130,7 @@ extension LaneWorker {
     ) {
         source.next = nil
         setFile(nil, of: source)
+        let isShorter = end.map { $0.offset < source.tail.position.offset } ?? false
         source.move(to: next, end: end)
         if source.file != nil { noteOpen(source) }
         source.tail.continued(at: end, size: next.size, isOpen: next.file != nil, now: now)
@@ -123,7 +140,20 @@ extension LaneWorker {
             metadata: ["event": "file.continued", "file": "\(next.path)"]
         )
         checkpointMoved(source, now: now)
+        if isShorter { beginGeneration(of: source, now: now) }
         machine.changed(source.id)
+    }
+
+    /// What comes at places behind the end is not what was read there before.
+    private func beginGeneration(of source: LaneSource, now: ContinuousClock.Instant) {
+        source.beginGeneration()
+        surroundings.registry?.begin(
+            generation: source.row.generation,
+            at: source.frontier.nextID.rawValue,
+            of: source.id
+        )
+        // Durable before anything is read there.
+        saveCheckpoints(now: now)
     }
 
     /// Where the bytes of a file meet those of the inode under which it shall go on.
@@ -207,6 +237,7 @@ extension LaneWorker {
         finishedRows.append(source.rowToSave())
         setFile(nil, of: source)
         sources[source.id] = nil
+        surroundings.registry?.remove(source.id)
         moved.remove(source.id)
         machine.checkpointMoved(now: now)
         releaseSuccessors(of: source.id)
@@ -353,20 +384,24 @@ extension LaneWorker {
     /// One event of a file, read again.
     ///
     /// `nil` when its bytes are not there any more.
-    func readEvent(of source: LaneSource, at offset: Int64) -> [UInt8]? {
+    func readEvent(
+        of source: LaneSource,
+        _ maker: PipelineMaker,
+        at offset: Int64
+    ) -> [UInt8]? {
         guard let file = source.file ?? (try? openFile(of: source)) else { return nil }
-        let pipeline = surroundings.pipelines[source.pipelineIndex]
+        let pipeline = maker.pipeline
         let length = pipeline.longestEvent + 2
         let window = buffer.window(of: length)
         let place = TailPosition(offset: offset, guardBytes: [])
         guard let chunk = try? file.read(at: place, into: window) else { return nil }
         var framer = pipeline.makeFramer(state: .event)
         framer.begin(chunkAt: offset)
-        let text = texts[source.pipelineIndex]
+        let text = maker.text
         let end: ReadEnd = chunk.reachedEnd ? .final : .open
         let head = (try? file.head(4)) ?? []
         let bytes = text.text(of: chunk.bytes(of: window), at: offset, head: head, end)
-        guard let event = nextEvent(&framer, in: bytes, atEnd: chunk.reachedEnd, source) else {
+        guard let event = maker.nextEvent(&framer, in: bytes, atEnd: chunk.reachedEnd) else {
             return nil
         }
         let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])

@@ -16,17 +16,19 @@ enum Interruption: Equatable {
 private struct ChunkOutcome {
     /// Bytes of the chunk that are dealt with.
     var consumed = 0
-    /// Kafka records that were made of them.
-    var owed = 0
     /// Why the chunk ended before its bytes did.
     var interruption: Interruption?
+    /// The rest of the bytes is for another turn, which may come at once.
+    var endsEarly = false
 }
 
 extension LaneWorker {
     /// Lets a file do what it has to do, and reads at most one chunk of it.
     func takeTurn(_ id: Int, now: ContinuousClock.Instant) -> LaneStateMachine.TurnOutcome {
         guard let source = sources[id] else { preconditionFailure("file \(id) is not here") }
-        if source.after != nil { return .caughtUp }
+        if source.isStopped { return .ended }
+        if let rehearsal = source.rehearsal { return rehearse(source, rehearsal, now: now) }
+        if source.after != nil || source.mustWait { return .caughtUp }
         while let action = source.tail.nextAction(now: now) {
             switch action {
             case .open: open(source, now: now)
@@ -96,7 +98,7 @@ extension LaneWorker {
             outcome = process(chunk, of: window, source, end: end, now: now)
         }
         let result = chunk.result(consumed: outcome.consumed, of: window)
-        guard let interruption = outcome.interruption else {
+        if outcome.interruption == nil, !outcome.endsEarly {
             source.tail.read(result, now: now)
             countShrinking(of: source)
             return outcome.consumed > 0 ? .more : nil
@@ -109,7 +111,8 @@ extension LaneWorker {
             size: result.sizeNow,
             now: now
         )
-        switch interruption {
+        switch outcome.interruption {
+        case nil: return .more
         case .needsMemory: return .needsMemory
         case .needsMetadata: return .needsMetadata
         case .stopped(let reason):
@@ -128,8 +131,9 @@ extension LaneWorker {
         end readEnd: ReadEnd,
         now: ContinuousClock.Instant
     ) -> ChunkOutcome {
-        let id = source.frontier.begin()
-        let text = texts[source.pipelineIndex]
+        var id = source.frontier.begin()
+        let maker = maker(of: source, at: max(chunk.offset, source.nextLine))
+        let text = maker.text
         let bytes = text.text(
             of: chunk.bytes(of: window),
             at: chunk.offset,
@@ -139,11 +143,22 @@ extension LaneWorker {
         let readTime = surroundings.wallClock()
         var turn = Turn(owner: source.owner(of: id), readTime: readTime, now: now)
         var outcome = ChunkOutcome()
-        var framer = source.framer
+        var framer = source.framer(for: maker)
+        let skippedBefore = framer.skippedCount
+        let lastLine = source.lastLine(before: max(chunk.offset, source.nextLine))
         framer.begin(chunkAt: chunk.offset)
+        func end() -> Checkpoint {
+            let consumed = text.sourceLength(of: framer.position)
+            return Checkpoint(
+                offset: chunk.offset + Int64(consumed),
+                line: framer.line,
+                framerState: framer.state.rawValue,
+                guardBytes: chunk.guardBytes(before: consumed, of: window)
+            )
+        }
         while true {
             let before = framer
-            guard let event = nextEvent(&framer, in: bytes, atEnd: readEnd != .open, source) else {
+            guard let event = maker.nextEvent(&framer, in: bytes, atEnd: readEnd != .open) else {
                 break
             }
             let place = text.sourceLength(of: event.range.lowerBound)
@@ -152,32 +167,56 @@ extension LaneWorker {
                 offset: chunk.offset + Int64(place),
                 readTime: turn.readTime
             )
+            if position.offset > lastLine {
+                // From here on another text makes the records.
+                source.nextLine = position.offset
+                outcome.endsEarly = true
+                framer = before
+                break
+            }
             let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])
             outcome.interruption = text.withValidText(of: content) { content, replaced in
                 count(.replaced, Int64(replaced), of: source)
-                return process(content, source, at: position, &turn)
+                return process(content, source, maker, at: position, &turn)
             }
             if outcome.interruption != nil {
                 framer = before
                 break
             }
             if event.isCut { noteCut(source, at: position) }
+            guard turn.needsNewOwner else { continue }
+            finish(id, of: source, end: end(), turn)
+            id = source.frontier.begin()
+            turn = Turn(owner: source.owner(of: id), readTime: readTime, now: now)
         }
-        count(.linesSkipped, framer.skippedCount - source.framer.skippedCount, of: source)
+        count(.linesSkipped, framer.skippedCount - skippedBefore, of: source)
         count(.replaced, Int64(text.replacedCount(in: framer.position)), of: source)
         source.framer = framer
         outcome.consumed = text.sourceLength(of: framer.position)
-        outcome.owed = turn.owed
-        let end = Checkpoint(
-            offset: chunk.offset + Int64(outcome.consumed),
-            line: framer.line,
-            framerState: framer.state.rawValue,
-            guardBytes: chunk.guardBytes(before: outcome.consumed, of: window)
-        )
-        changeFrontier(of: source) { $0.finish(id, end: end, owed: turn.owed, lines: turn.lines) }
-        if outcome.consumed > 0 { source.passed(end, now: now) }
+        finish(id, of: source, end: end(), turn)
+        if outcome.consumed > 0 {
+            source.passed(end(), now: now)
+            // Before anything of it is sent.
+            if source.isUnrecognizable, surroundings.registry != nil { save(source, now: now) }
+            if readEnd == .quiet, surroundings.registry != nil { source.holdHere() }
+        }
         advance(source, now: now)
         return outcome
+    }
+
+    /// Writes a file's checkpoint at once.
+    private func save(_ source: LaneSource, now: ContinuousClock.Instant) {
+        checkpointMoved(source, now: now)
+        saveCheckpoints(now: now)
+    }
+
+    private func finish(
+        _ id: AckFrontier.ChunkID,
+        of source: LaneSource,
+        end: Checkpoint,
+        _ turn: Turn
+    ) {
+        changeFrontier(of: source) { $0.finish(id, end: end, owed: turn.owed, lines: turn.lines) }
     }
 
     private func noteCut(_ source: LaneSource, at position: RecordPosition) {
@@ -194,58 +233,64 @@ extension LaneWorker {
         )
     }
 
-    func nextEvent(
-        _ framer: inout LineFramer,
-        in bytes: UnsafeRawBufferPointer,
-        atEnd: Bool,
-        _ source: LaneSource
-    ) -> FramedEvent? {
-        guard case .multiline = framer.framing else { return framer.next(in: bytes, atEnd: atEnd) }
-        let processor = processors[source.pipelineIndex]
-        return framer.next(in: bytes, atEnd: atEnd) { processor.matchesLine($0) }
-    }
-
     /// Runs the program over one event; a reason comes back when it must be tried again.
-    private func process(
+    func process(
         _ event: UnsafeRawBufferPointer,
         _ source: LaneSource,
+        _ maker: PipelineMaker,
         at position: RecordPosition,
         _ turn: inout Turn
     ) -> Interruption? {
-        let processor = processors[source.pipelineIndex]
-        var fate = processor.process(event, in: &source.context, at: position)
+        if source.coverage != nil {
+            return processCovered(event, source, maker, at: position, &turn)
+        }
+        let fate = maker.processor.process(event, in: &source.context, at: position)
         if case .stopped(let failure) = fate {
-            note(fate, source, at: position)
+            note(fate, source, maker, at: position)
             return .stopped(failure.message)
         }
-        switch send(processor.staged, of: fate, source, position.offset, &turn) {
+        switch send(maker.processor.staged, of: fate, source, position.offset, &turn) {
         case nil: break
         case .waits(let interruption): return interruption
         case .refused(let message):
-            fate = processor.fail(
-                event,
-                in: &source.context,
-                at: position,
-                kind: .kafka,
-                message: message
-            )
-            if case .stopped(let failure) = fate {
-                note(fate, source, at: position)
-                return .stopped(failure.message)
-            }
-            if let reason = sendDeadLetter(processor.staged, of: fate, position.offset, &turn) {
-                return reason
-            }
-            source.sendsDone = 0
+            return refuse(event, source, maker, at: position, message, &turn)
         }
         if fate.makesRecords { turn.lines += 1 }
-        note(fate, source, at: position)
+        note(fate, source, maker, at: position)
         return nil
     }
 
-    private enum SendObstacle {
-        case waits(Interruption)
-        case refused(String)
+    /// Hands a line to `on error` of which a record cannot be sent.
+    func refuse(
+        _ event: UnsafeRawBufferPointer,
+        _ source: LaneSource,
+        _ maker: PipelineMaker,
+        at position: RecordPosition,
+        _ message: String,
+        _ turn: inout Turn
+    ) -> Interruption? {
+        let place = RecordPlace(offset: position.offset, send: Int32(source.sendsDone))
+        let fate = maker.processor.fail(
+            event,
+            in: &source.context,
+            at: position,
+            kind: .kafka,
+            message: message
+        )
+        if case .stopped(let failure) = fate {
+            note(fate, source, maker, at: position)
+            return .stopped(failure.message)
+        }
+        let answer = RecordPlace.wholeLine(at: position.offset)
+        let letters = maker.processor.staged
+        if let reason = sendDeadLetter(letters, of: fate, source, answer, &turn) { return reason }
+        source.sendsDone = 0
+        source.lettersDone = 0
+        surroundings.registry?.addHole(at: place, of: source.id)
+        turn.needsNewOwner = surroundings.registry != nil
+        if fate.makesRecords { turn.lines += 1 }
+        note(fate, source, maker, at: position)
+        return nil
     }
 
     /// Appends the records of one line, from the first that an earlier turn has not appended.
@@ -257,7 +302,11 @@ extension LaneWorker {
         _ turn: inout Turn
     ) -> SendObstacle? {
         while source.sendsDone < staged.count {
-            switch append(staged[source.sendsDone], of: fate, offset: offset, &turn) {
+            let place = RecordPlace(
+                offset: offset,
+                send: Int32(truncatingIfNeeded: source.sendsDone)
+            )
+            switch append(staged[source.sendsDone], of: fate, source, at: place, &turn) {
             case .appended: source.sendsDone += 1
             case .waits(let interruption): return .waits(interruption)
             case .refused(let message): return .refused(message)
@@ -267,16 +316,18 @@ extension LaneWorker {
         return nil
     }
 
-    /// Appends a record's dead letter; that one being refused as well stops the pipeline.
-    private func sendDeadLetter(
+    /// Appends a record's dead letters; one being refused as well stops the pipeline.
+    func sendDeadLetter(
         _ staged: [StagedRecord],
         of fate: Fate,
-        _ offset: Int64,
+        _ source: LaneSource,
+        _ place: RecordPlace,
         _ turn: inout Turn
     ) -> Interruption? {
-        for record in staged {
-            switch append(record, of: fate, offset: offset, &turn) {
-            case .appended: break
+        while source.lettersDone < staged.count {
+            let letter = staged[source.lettersDone]
+            switch append(letter, of: fate, source, at: place, isAnswer: true, &turn) {
+            case .appended: source.lettersDone += 1
             case .waits(let interruption): return interruption
             case .refused(let message): return .stopped("its dead letter was refused: \(message)")
             }
@@ -285,9 +336,22 @@ extension LaneWorker {
     }
 }
 
+/// What stands in the way of a line's records.
+enum SendObstacle {
+    case waits(Interruption)
+    case refused(String)
+}
+
+extension RecordPlace {
+    /// The place of the answer to a line of which a record could not be sent, and nothing else was.
+    static func wholeLine(at offset: Int64) -> RecordPlace {
+        RecordPlace(offset: offset, send: sendLimit - 1)
+    }
+}
+
 extension Fate {
     /// Whether Kafka has to acknowledge something of the line.
-    fileprivate var makesRecords: Bool {
+    var makesRecords: Bool {
         switch self {
         case .sent(let count): count > 0
         case .deadLettered: true

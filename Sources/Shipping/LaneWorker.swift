@@ -12,22 +12,25 @@ internal import RecordProcessing
 final class LaneWorker {
     // Safe: its thread alone has it, and nothing of it is handed out while it is being changed.
 
-    private let listener: any LaneFace
+    let listener: any LaneFace
     let surroundings: LaneSurroundings
     let logger: Logger
     let accumulator: RecordAccumulator
     @exclusivity(unchecked) var machine = LaneStateMachine()
     @exclusivity(unchecked) var sources: [Int: LaneSource] = [:]
-    @exclusivity(unchecked) var processors: [RecordProcessor] = []
+    /// For each pipeline, its text of today at work.
+    let makers: [PipelineMaker]
+    /// Earlier texts at work, by their versions.
+    var earlierMakers: [Int64: PipelineMaker] = [:]
     @exclusivity(unchecked) var report = LaneReport()
     let buffer: ReadBuffer
-    /// For each pipeline, how its files become text.
-    let texts: [ChunkText]
     /// The headers of the record that is being appended, in memory that is used again.
     @exclusivity(unchecked) var headerSpans: [RecordHeaderSpan] = []
     /// Records handed to the producer that have not come back; a batch may come back in parts.
     @exclusivity(unchecked) var outstandingRecords = 0
     @exclusivity(unchecked) var refusals: [Refusal] = []
+    /// Whether the pool keeps a place in its queue for this lane.
+    @exclusivity(unchecked) var isQueuedForMemory = false
     /// Files whose checkpoint moved since it was last written.
     @exclusivity(unchecked) var moved: Set<Int> = []
     /// The last rows of files that the lane has let go of.
@@ -51,12 +54,13 @@ final class LaneWorker {
             pool: surroundings.pool,
             onMemory: { [weak listener] in listener?.memoryReturned() }
         )
-        processors = surroundings.pipelines.map { RecordProcessor(program: $0.program) }
+        makers = surroundings.pipelines.enumerated().map { index, pipeline in
+            PipelineMaker(pipeline, version: surroundings.version(ofPipeline: index))
+        }
         report.ledgers = surroundings.pipelines.map { _ in Ledger() }
         report.drops = surroundings.pipelines.map {
             Array(repeating: 0, count: $0.program.dropReasons.count)
         }
-        texts = surroundings.pipelines.map { ChunkText($0) }
         buffer = ReadBuffer(capacity: TailStateMachine.Configuration().chunkLength)
     }
 
@@ -68,7 +72,18 @@ final class LaneWorker {
         let action = machine.nextAction(now: now)
         if let action { perform(action, now: now) }
         submitReadyBatches(now: now)
+        if action == nil { leaveMemoryQueue() }
         return action != nil
+    }
+
+    /// Gives up the lane's place among those who wait for memory, if nobody needs it any more.
+    ///
+    /// A record may have found room in an open batch when it was tried again, or its file is over.
+    /// Whoever waits behind would wait for ever.
+    private func leaveMemoryQueue() {
+        guard isQueuedForMemory, !machine.waitsForMemory, refusals.isEmpty else { return }
+        isQueuedForMemory = false
+        accumulator.stopWaiting()
     }
 
     /// When to call ``step(_:now:)`` without a message.
@@ -130,6 +145,7 @@ final class LaneWorker {
         case .continued(let id, let continuation): move(id, to: continuation, now: now)
         case .rewritten(let id): suspend(id, now: now)
         case .lost(let id): lose(id)
+        case .recovered(let id): recovered(id)
         case .delivered(let deliveries): settle(deliveries, now: now)
         case .metadataChanged(let metadata): metadataChanged(metadata, now: now)
         case .memoryReturned:
@@ -161,6 +177,7 @@ final class LaneWorker {
         guard let reached = source.frontier.advance() else { return }
         report.acknowledgedBytes += source.bytesOnDisk(through: reached)
         source.settle(through: reached)
+        surroundings.registry?.passed(reached.offset, of: source.id)
         source.tail.settled(through: reached.offset)
         // Nothing else will tell a file that is over that its last record is settled.
         if source.tail.isLeaving || source.endsAtEndOfFile { machine.changed(source.id) }
@@ -172,12 +189,16 @@ final class LaneWorker {
         machine.checkpointMoved(now: now)
     }
 
-    private func saveCheckpoints(now: ContinuousClock.Instant) {
+    func saveCheckpoints(now: ContinuousClock.Instant) {
         // Finished ones first: one of them may have been taken up again since.
         let rows = finishedRows + moved.compactMap { sources[$0]?.rowToSave() }
         let saved = rows.filter { $0.id != FileCheckpoint.unregisteredID }
         do {
             try surroundings.store.save(saved, adding: counts)
+            surroundings.checkpointsSaved(saved)
+            for source in moved.compactMap({ sources[$0] }) where source.noteSaved() {
+                machine.changed(source.id)
+            }
             moved.removeAll(keepingCapacity: true)
             finishedRows.removeAll()
             counts.removeAll()

@@ -113,6 +113,7 @@ struct WatcherWorker {
             noteEmptySets(events)
             notePassedAway()
         }
+        if !isWaiting { surroundings.board?.claimedAll() }
         sweepIfDue(now)
     }
 
@@ -357,6 +358,8 @@ struct WatcherWorker {
                 if row.checkpoint.offset == 0 { row.takeHead(of: file) }
                 row.state = .live
                 if file.isShorter {
+                    // Its bytes end here, and what comes behind is not what was read there.
+                    row.generation += 1
                     row.checkpoint.offset = file.position.offset
                     row.checkpoint.guardBytes = file.position.guardBytes
                 }
@@ -376,6 +379,7 @@ struct WatcherWorker {
             id: id,
             pipeline: set,
             row: row,
+            version: surroundings.version(ofPipeline: set),
             position: file.position,
             size: file.evidence.isCompressed ? 0 : file.evidence.size,
             file: file.file,
@@ -384,6 +388,7 @@ struct WatcherWorker {
             endsAtEndOfFile: endsAtEndOfFile
         )
         active[id] = Active(set: set, lane: lane, row: row, place: assignment.place)
+        surroundings.board?.claim(FileBytes(row))
         assignment.place.set(FilePlace.Value(row))
         files[Claim(set: set, key: file.key)] = id
         if row.id != FileCheckpoint.unregisteredID {

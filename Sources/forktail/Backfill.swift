@@ -23,6 +23,7 @@ struct Backfill: ParsableCommand {
 
     @OptionGroup var kafka: KafkaOptions
     @OptionGroup var state: StateOptions
+    @OptionGroup var delivery: DeliveryArguments
     @OptionGroup var common: CommonOptions
 
     @Option(help: "Name of the job, under which it resumes.")
@@ -65,7 +66,8 @@ struct Backfill: ParsableCommand {
     func run() throws {
         try ending {
             let signals = try Signals()
-            let loaded = try PipelineLoader().load(paths: [pipeline], color: common.color.isOn)
+            let loaded = try PipelineLoader(for: delivery.delivery)
+                .load(paths: [pipeline], color: common.color.isOn)
             guard let only = loaded.first, loaded.count == 1 else {
                 throw ServiceError(
                     .configuration,
@@ -76,6 +78,7 @@ struct Backfill: ParsableCommand {
                 pipeline: only,
                 files: files,
                 settings: kafka.settings(),
+                delivery: delivery.options,
                 stateDirectory: state.directory,
                 options: .init(
                     job: job,

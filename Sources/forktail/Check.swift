@@ -20,11 +20,14 @@ struct Check: ParsableCommand {
     @Flag(help: "Warnings fail as well.")
     var strict = false
 
+    @Option(help: "The mode that they shall run in: exactly_once or at_least_once.")
+    var delivery: DeliveryMode = .atLeastOnce
+
     @OptionGroup var common: CommonOptions
 
     func run() throws {
         try ending {
-            let report = try PipelineLoader().check(
+            let report = try PipelineLoader(for: delivery).check(
                 paths: paths,
                 format: format,
                 color: common.color.isOn

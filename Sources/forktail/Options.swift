@@ -61,6 +61,53 @@ struct KafkaOptions: ParsableArguments {
     }
 }
 
+/// What is promised across a crash, and what that may cost.
+struct DeliveryArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "exactly_once, or at_least_once: then what was on its way at a crash is sent again.",
+            valueName: "mode"
+        )
+    )
+    var delivery: DeliveryMode = .atLeastOnce
+
+    @Option(
+        help: ArgumentHelp(
+            "What the journal keeps of batches on their way: positions, or bytes for files that are"
+                + " truncated or deleted under way.",
+            valueName: "content"
+        )
+    )
+    var journal: JournalContent = .positions
+
+    @Option(
+        help: ArgumentHelp(
+            "full outlives a power cut, normal the death of the process.",
+            valueName: "level"
+        )
+    )
+    var synchronous: JournalDurability = .full
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Say in the header forktail.position where records are from."
+    )
+    var positionHeaders = true
+
+    var options: DeliveryOptions {
+        DeliveryOptions(
+            mode: delivery,
+            journal: journal,
+            durability: synchronous,
+            marksPositions: positionHeaders
+        )
+    }
+}
+
+extension DeliveryMode: ExpressibleByArgument {}
+extension JournalContent: ExpressibleByArgument {}
+extension JournalDurability: ExpressibleByArgument {}
+
 /// Where checkpoints live.
 struct StateOptions: ParsableArguments {
     @Option(help: "Folder for checkpoints; also FORKTAIL_STATE_DIR.")

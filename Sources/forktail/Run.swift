@@ -17,6 +17,7 @@ struct Run: ParsableCommand {
 
     @OptionGroup var kafka: KafkaOptions
     @OptionGroup var state: StateOptions
+    @OptionGroup var delivery: DeliveryArguments
     @OptionGroup var common: CommonOptions
 
     @Option(help: "Where to begin in files that have no checkpoint: beginning or end.")
@@ -35,10 +36,12 @@ struct Run: ParsableCommand {
         try ending {
             let signals = try Signals()
             let logger = common.makeLogger()
-            let pipelines = try PipelineLoader().load(paths: paths, color: common.color.isOn)
+            let pipelines = try PipelineLoader(for: delivery.delivery)
+                .load(paths: paths, color: common.color.isOn)
             let service = try ShippingService(
                 pipelines: pipelines,
                 settings: kafka.settings(),
+                delivery: delivery.options,
                 stateDirectory: state.directory,
                 options: .init(
                     start: start,

@@ -21,7 +21,10 @@ struct Test: ParsableCommand {
 
     func run() throws {
         try ending {
-            let pipelines = try PipelineLoader().load(paths: paths, color: common.color.isOn)
+            let pipelines = try PipelineLoader(for: .atLeastOnce).load(
+                paths: paths,
+                color: common.color.isOn
+            )
             let report = try PipelineTests(pipelines: pipelines, filter: filter).run()
             try writeToStandardOutput(report.text)
             return report.failed == 0 ? .success : .testsFailed

@@ -27,7 +27,10 @@ struct Try: ParsableCommand {
 
     func run() throws {
         try ending {
-            let loaded = try PipelineLoader().load(paths: [pipeline], color: common.color.isOn)
+            let loaded = try PipelineLoader(for: .atLeastOnce).load(
+                paths: [pipeline],
+                color: common.color.isOn
+            )
             guard let only = loaded.first, loaded.count == 1 else {
                 throw ServiceError(.configuration, "`try` takes one pipeline file, not a folder")
             }

@@ -65,7 +65,8 @@ struct Verify: ParsableCommand {
             let signals = try Signals()
             let pipelines =
                 paths.isEmpty
-                ? [] : try PipelineLoader().load(paths: paths, color: common.color.isOn)
+                ? []
+                : try PipelineLoader(for: .atLeastOnce).load(paths: paths, color: common.color.isOn)
             let service = try VerifyService(
                 pipelines: pipelines,
                 settings: kafka.settings(),

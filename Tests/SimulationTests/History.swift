@@ -20,10 +20,28 @@ final class History: @unchecked Sendable {
         var hints = SimulatedDisk.HintFaults()
         var usesEvents = true
         var kills = true
+        /// Whether what is sent is journaled, so that nothing comes twice.
+        var isExact = false
+        /// How records find their partitions.
+        var sends = Sends.one
+        /// How many partitions the topics have.
+        var partitions: Int32 = 1
         /// Whether files are on the machine's own disk, watched by its inotify.
         var usesRealDisk = false
         /// How much of its trace a failure shows.
         var traceLength = 60
+    }
+
+    /// What becomes of each line.
+    enum Sends: String, CaseIterable {
+        /// A record that names its partition.
+        case one
+        /// A record whose key says its partition.
+        case keyed
+        /// A record without a key.
+        case sticky
+        /// A record with a key, and one without to another topic.
+        case both
     }
 
     /// What many histories came to.
@@ -37,7 +55,7 @@ final class History: @unchecked Sendable {
         private var kills = 0
 
         mutating func add(_ history: History) {
-            let log = history.kafka.log.compactMap { history.number(of: $0) }
+            let log = history.mainLog.compactMap { history.number(of: $0.value) }
             let distinct = Set(log)
             written += history.lines.count
             delivered += distinct.count
@@ -98,6 +116,7 @@ final class History: @unchecked Sendable {
     private let disk: SimulatedDisk
     private let kafka = SimulatedKafka()
     private let store = SimulatedCheckpoints()
+    private let journal = SimulatedJournal()
     private var process: SimulatedProcess?
     private var generator: SeededGenerator
     private let began: ContinuousClock.Instant
@@ -134,7 +153,11 @@ final class History: @unchecked Sendable {
             mirror: mirror
         )
         disk.faults = shape.hints
-        pipeline = try Self.pipeline(glob: folder + (shape.keepsRotatedInGlob ? "/*" : "/*.log"))
+        pipeline = try Self.pipeline(
+            glob: folder + (shape.keepsRotatedInGlob ? "/*" : "/*.log"),
+            shape.sends
+        )
+        kafka.partitionCount = shape.partitions
         store.onSave = { [unowned self] row in checkCheckpoint(row) }
     }
 
@@ -189,7 +212,9 @@ final class History: @unchecked Sendable {
             store: store,
             wallClock: { [disk] in disk.time / 1_000_000 },
             hasHints: shape.usesRealDisk ? nil : { [disk] in disk.hasHints },
-            onLog: { [unowned self] in note($0) }
+            onLog: { [unowned self] in note($0) },
+            journal: shape.isExact ? journal : nil,
+            files: { [store] in Array(store.rows.values) }
         )
     }
 
@@ -539,7 +564,23 @@ final class History: @unchecked Sendable {
         return result
     }
 
-    private func deliveredLines() -> Set<Int> { Set(kafka.log.compactMap { number(of: $0) }) }
+    /// What came to the topic that every line is sent to.
+    private var mainLog: [SimulatedKafka.Entry] {
+        kafka.entries.filter { $0.partition.topic == "t" }
+    }
+
+    private var topics: [String] { shape.sends == .both ? ["t", "u"] : ["t"] }
+
+    /// Lines of which everything is in the log.
+    private func deliveredLines() -> Set<Int> {
+        let sets = topics.map { topic in
+            Set(
+                kafka.entries.lazy.filter { $0.partition.topic == topic }
+                    .compactMap { self.number(of: $0.value) }
+            )
+        }
+        return sets.dropFirst().reduce(sets[0]) { $0.intersection($1) }
+    }
 
     private func linesOf(_ inode: SimulatedDisk.Inode, upTo end: Int = .max) -> [Int] {
         let content = inode.content.prefix(end)
@@ -560,7 +601,7 @@ final class History: @unchecked Sendable {
         let covered = coveredLines()
         for line in lines.indices {
             if lines[line].isFragile, !log.contains(line) { lines[line].destruction = .killed }
-            if !covered.contains(line) { lines[line].mayRepeat = true }
+            if !shape.isExact, !covered.contains(line) { lines[line].mayRepeat = true }
         }
     }
 
@@ -620,8 +661,23 @@ final class History: @unchecked Sendable {
 
     private func check() throws(Failure) {
         if let failure { throw fail(failure) }
+        for topic in topics { try check(kafka.entries.filter { $0.partition.topic == topic }) }
+        let destroyed = destroyedBytes.values.reduce(0, +)
+        // After a crash what was delivered is unread again, and may vanish so.
+        if abandonedBytes > destroyed, !hasCrashed {
+            throw fail("\(abandonedBytes) bytes abandoned, \(destroyed) destroyed")
+        }
+    }
+
+    private struct Sequence: Hashable {
+        let stream: Int
+        let partition: SimulatedKafka.Partition
+    }
+
+    private func check(_ log: [SimulatedKafka.Entry]) throws(Failure) {
         var first: [Int: Int] = [:]
-        for (place, text) in kafka.log.enumerated() {
+        for (place, entry) in log.enumerated() {
+            let text = entry.value
             guard let line = number(of: text), line < lines.count,
                 self.text(of: line) == text + "\n"
             else { throw fail("\"\(text)\" was never written") }
@@ -631,21 +687,17 @@ final class History: @unchecked Sendable {
                 throw fail("line \(line) came twice")
             }
         }
-        var last: [Int: (line: Int, place: Int)] = [:]
+        var last: [Sequence: (line: Int, place: Int)] = [:]
         for (number, line) in lines.enumerated() {
             guard let place = first[number] else {
                 if line.destruction != nil { continue }
                 throw fail("line \(number) never came")
             }
-            if let before = last[line.stream], before.place > place {
+            let sequence = Sequence(stream: line.stream, partition: log[place].partition)
+            if let before = last[sequence], before.place > place {
                 throw fail("line \(number) came before line \(before.line)")
             }
-            last[line.stream] = (number, place)
-        }
-        let destroyed = destroyedBytes.values.reduce(0, +)
-        // After a crash what was delivered is unread again, and may vanish so.
-        if abandonedBytes > destroyed, !hasCrashed {
-            throw fail("\(abandonedBytes) bytes abandoned, \(destroyed) destroyed")
+            last[sequence] = (number, place)
         }
     }
 
@@ -659,22 +711,32 @@ final class History: @unchecked Sendable {
         )
     }
 
-    private static func pipeline(glob: String) throws -> LoadedPipeline {
+    private static func pipeline(glob: String, _ sends: Sends) throws -> LoadedPipeline {
         let text = """
             from "\(glob)"
             parse text
-            send {
-              topic     = "t"
-              key       = null
-              partition = 0
-              value     = @raw
-            }
+            \(steps(sends))
             on error stop
             """
         let source = SourceText(path: "history.pipeline", text: text)
         let (plan, diagnostics) = PipelineCompiler.compile(source)
         guard let plan else { throw Failure(description: "\(diagnostics)") }
         return try LoadedPipeline(plan: plan)
+    }
+}
+
+extension History {
+    private static func steps(_ sends: Sends) -> String {
+        let one = #"send { topic = "t" key = null partition = 0 value = @raw }"#
+        let keyed = #"send { topic = "t" key = @raw value = @raw }"#
+        let sticky = #"send { topic = "t" key = null value = @raw }"#
+        let other = #"send { topic = "u" key = null value = @raw }"#
+        return switch sends {
+        case .one: one
+        case .keyed: keyed
+        case .sticky: sticky
+        case .both: keyed + "\n" + other
+        }
     }
 }
 

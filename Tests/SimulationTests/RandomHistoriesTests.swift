@@ -21,6 +21,24 @@ struct RandomHistoriesTests {
         try run(.init(keepsRotatedInGlob: keepsRotatedInGlob))
     }
 
+    @Test(arguments: [true, false], History.Sends.allCases)
+    func `with a journal nothing comes twice after a kill`(
+        keepsRotatedInGlob: Bool,
+        sends: History.Sends
+    ) throws {
+        var shape = History.Shape(keepsRotatedInGlob: keepsRotatedInGlob)
+        shape.isExact = true
+        shape.sends = sends
+        shape.partitions = 3
+        guard !keepsRotatedInGlob, sends == .keyed || sends == .sticky else {
+            return try run(shape)
+        }
+        // Seeds 10 (keyed) and 4 (sticky): a file that left its globs before the kill.
+        withKnownIssue("its lines can come again after the next start", isIntermittent: true) {
+            try run(shape)
+        }
+    }
+
     @Test(arguments: [true, false])
     func `hints may get lost, come twice and in another order`(keepsRotatedInGlob: Bool) throws {
         let faults = SimulatedDisk.HintFaults(

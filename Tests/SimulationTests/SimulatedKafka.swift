@@ -1,19 +1,32 @@
-import Kafka
+import Checkpointing
 import KafkaProtocol
+import NIOCore
 import Synchronization
 
+@testable import Kafka
 @testable import Shipping
 
-/// A topic of one partition, and batches on their way to it.
+/// Topics, and batches on their way to them.
+///
+/// What the producer does in between is done here in the plainest way: the batches of a partition
+/// go one after another, journaled first if there is a journal, and after a crash it is known of
+/// each batch whether the log has it.
 ///
 /// One thread at a time uses it.
-final class SimulatedKafka: BatchSink, @unchecked Sendable {
+final class SimulatedKafka: BatchSink, BatchRecovering, @unchecked Sendable {
     private struct Waiting {
         let batch: ProducerBatch
         let listener: any DeliveryListener
         let records: [Record]
-        /// Whether the broker has it, so that only the answer is missing.
-        var isAppended = false
+        var step = Step.queued
+    }
+
+    private enum Step {
+        case queued
+        case journaling
+        case journaled
+        /// The broker has it, so that only the answer is missing.
+        case appended
     }
 
     enum Fate {
@@ -26,26 +39,73 @@ final class SimulatedKafka: BatchSink, @unchecked Sendable {
         case lost
     }
 
-    /// The records in the log.
-    private(set) var records: [Record] = []
+    private enum Remade { case records([Record]), impossible }
+
+    struct Partition: Hashable {
+        let topic: String
+        let number: Int32
+    }
+
+    /// By which Kafka knows a batch.
+    private struct Numbers: Hashable {
+        let partition: Partition
+        let sequence: Int32
+    }
+
+    /// A record in the log.
+    struct Entry {
+        let partition: Partition
+        let record: Record
+        let value: String
+    }
+
+    /// The records in the log, in the order in which they came there.
+    private(set) var entries: [Entry] = []
+    var records: [Record] { entries.map(\.record) }
     /// Their values.
-    private(set) var log: [String] = []
+    var log: [String] { entries.map(\.value) }
     /// What becomes of a record, and so of its batch.
     var fate: (Record) -> Fate = { _ in .acknowledged }
+    /// How many partitions topics have.
+    var partitionCount: Int32 = 1
+    /// Batches of the journal that are in the log, by their numbers.
+    private var appendedNumbers: Set<Numbers> = []
+    private var nextSequences: [Partition: Int32] = [:]
+
     private var waiting: [Waiting] = []
     private var metadataFor: [(String, any DeliveryListener)] = []
     private var listeners: [any DeliveryListener] = []
     var isPaused = false
 
-    var hasWork: Bool { !isPaused && !(waiting.isEmpty && metadataFor.isEmpty) }
+    // What a crash left open.
+    private var journal: ((JournalMessage) -> Void)?
+    private var rows: RowMaker?
+    private var open: [JournaledBatch] = []
+    private var remade: [Int64: Remade] = [:]
+
+    var hasWork: Bool {
+        guard !isPaused else { return false }
+        return !metadataFor.isEmpty || !actors.isEmpty
+    }
 
     /// Lines that were handed over and are not in the log.
     var linesOnTheirWay: [String] {
-        waiting.filter { !$0.isAppended }.flatMap { Self.values($0.records) }
+        waiting.filter { $0.step != .appended }.flatMap { Self.values($0.records) }
     }
 
-    func connect(_ listeners: [any DeliveryListener]) {
+    /// - Parameter open: rows of which nobody knows whether they are in the log.
+    /// - Parameter journal: what takes batches before they are sent; nil for none.
+    func connect(
+        _ listeners: [any DeliveryListener],
+        open: [JournaledBatch] = [],
+        rows: RowMaker? = nil,
+        journal: ((JournalMessage) -> Void)? = nil
+    ) {
         self.listeners = listeners
+        self.rows = rows
+        self.journal = journal
+        self.open = open
+        remade = [:]
         waiting = []
         metadataFor = []
     }
@@ -61,19 +121,89 @@ final class SimulatedKafka: BatchSink, @unchecked Sendable {
         for topic in topics { metadataFor += listeners.map { (topic, $0) } }
     }
 
-    /// Appends the oldest batch, or answers one that is appended.
+    func remade(_ batch: ProducerBatch, row: Int64) {
+        remade[row] = .records(Self.records(of: batch))
+    }
+
+    func cannotRemake(row: Int64) { remade[row] = .impossible }
+
+    // MARK: Steps
+
+    private enum Actor { case recover(Int), journal(Int), append(Int), answer(Int) }
+
+    /// What can be done now: the oldest of each partition first.
+    private var actors: [Actor] {
+        var result: [Actor] = []
+        var seen: Set<Partition> = []
+        for (index, row) in open.enumerated() where seen.insert(Partition(row)).inserted {
+            if isAppended(row) || remade[row.id] != nil {
+                result.append(.recover(index))
+            }
+        }
+        let recovering = seen
+        var answering: Set<Partition> = []
+        for (index, batch) in waiting.enumerated() {
+            let partition = Partition(batch.batch)
+            if recovering.contains(partition) { continue }
+            switch batch.step {
+            case .appended:
+                if answering.insert(partition).inserted { result.append(.answer(index)) }
+            case .queued where journal != nil:
+                if seen.insert(partition).inserted { result.append(.journal(index)) }
+            case .journaling: seen.insert(partition)
+            case .queued, .journaled:
+                if seen.insert(partition).inserted { result.append(.append(index)) }
+            }
+        }
+        return result
+    }
+
     func step(_ generator: inout SeededGenerator) {
         if let (topic, listener) = metadataFor.popLast() {
             let partition = TopicMetadata.Partition(leaderID: 1, leaderEpoch: 1)
-            return listener.metadataChanged(TopicMetadata(name: topic, partitions: [partition]))
+            let partitions = (0..<partitionCount).map { _ in partition }
+            return listener.metadataChanged(TopicMetadata(name: topic, partitions: partitions))
         }
-        if let next = waiting.firstIndex(where: { !$0.isAppended }),
-            Bool.random(using: &generator) || next == 0
-        {
-            return append(next)
+        switch actors.randomElement(using: &generator) {
+        case .recover(let index): recover(index)
+        case .journal(let index): hand(index)
+        case .append(let index): append(index)
+        case .answer(let index): answer(waiting.remove(at: index))
+        case nil: break
         }
-        guard waiting.first?.isAppended == true else { return }
-        answer(waiting.removeFirst())
+    }
+
+    private func isAppended(_ row: JournaledBatch) -> Bool {
+        appendedNumbers.contains(
+            Numbers(partition: Partition(row), sequence: row.baseSequence)
+        )
+    }
+
+    private func recover(_ index: Int) {
+        let row = open.remove(at: index)
+        if !isAppended(row) {
+            guard case .records(let records) = remade[row.id] else {
+                return journal?(.resolved(row: row.id, .absent)) ?? ()
+            }
+            log(records, of: Partition(row), row.baseSequence)
+        }
+        journal?(.resolved(row: row.id, .appended(baseOffset: nil)))
+    }
+
+    /// Gives a batch its numbers, and to the journal.
+    private func hand(_ index: Int) {
+        waiting[index].step = .journaling
+        let batch = waiting[index].batch
+        let sequence = nextSequences[Partition(batch)] ?? 0
+        nextSequences[Partition(batch)] = sequence + Int32(batch.recordCount)
+        batch.assign(ProducerIdentity(id: 1, epoch: 0), sequence: sequence)
+        guard let rows else { return }
+        journal?(
+            .close([rows.close(batch)]) { [self] in
+                guard let index = waiting.firstIndex(where: { $0.batch === batch }) else { return }
+                waiting[index].step = .journaled
+            }
+        )
     }
 
     private func answer(_ first: Waiting) {
@@ -88,7 +218,9 @@ final class SimulatedKafka: BatchSink, @unchecked Sendable {
 
     private func deliver(_ batch: Waiting, _ result: Delivery.Result) {
         batch.batch.release()
-        batch.listener.deliver([Delivery(batch: batch.batch, result: result)])
+        let delivery = Delivery(batch: batch.batch, result: result)
+        journal?(.delivered([RowReceipt(delivery)]))
+        batch.listener.deliver([delivery])
     }
 
     private func fate(of batch: Waiting) -> Fate {
@@ -96,23 +228,38 @@ final class SimulatedKafka: BatchSink, @unchecked Sendable {
     }
 
     private func append(_ index: Int) {
-        waiting[index].isAppended = true
+        waiting[index].step = .appended
         let fate = fate(of: waiting[index])
         guard fate == .acknowledged || fate == .unanswered else { return }
-        records += waiting[index].records
-        log += Self.values(waiting[index].records)
+        let batch = waiting[index].batch
+        log(waiting[index].records, of: Partition(batch), batch.sequence)
+    }
+
+    private func log(_ records: [Record], of partition: Partition, _ sequence: Int32?) {
+        if let sequence {
+            appendedNumbers.insert(Numbers(partition: partition, sequence: sequence))
+        }
+        for (record, value) in zip(records, Self.values(records)) {
+            entries.append(Entry(partition: partition, record: record, value: value))
+        }
     }
 
     /// The producer dies: the broker may still take what was under way, from the oldest on.
     func cutOff(_ generator: inout SeededGenerator) {
-        while let next = waiting.firstIndex(where: { !$0.isAppended }),
-            Bool.random(using: &generator)
-        {
-            append(next)
+        var sent: [Int] = []
+        var ended: Set<Partition> = []
+        for (index, batch) in waiting.enumerated() where batch.step != .appended {
+            let isUnderWay = journal == nil || batch.step == .journaled
+            if !isUnderWay || Bool.random(using: &generator) {
+                ended.insert(Partition(batch.batch))
+            }
+            if !ended.contains(Partition(batch.batch)) { sent.append(index) }
         }
+        for index in sent { append(index) }
         waiting = []
         metadataFor = []
         listeners = []
+        journal = nil
     }
 
     private static func records(of batch: ProducerBatch) -> [Record] {
@@ -124,5 +271,15 @@ final class SimulatedKafka: BatchSink, @unchecked Sendable {
 
     private static func values(_ records: [Record]) -> [String] {
         records.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+    }
+}
+
+extension SimulatedKafka.Partition {
+    fileprivate init(_ batch: ProducerBatch) {
+        self.init(topic: batch.topic, number: batch.partition)
+    }
+
+    fileprivate init(_ row: JournaledBatch) {
+        self.init(topic: row.topic, number: row.partition)
     }
 }

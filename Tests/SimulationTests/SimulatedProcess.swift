@@ -20,6 +20,10 @@ final class SimulatedProcess {
         /// Whether hints wait; nil asks the kernel.
         var hasHints: (() -> Bool)?
         var onLog: @Sendable (String) -> Void
+        /// Nil sends without a journal.
+        var journal: (any JournalKeeping)?
+        /// The checkpoints of all files, for the journal.
+        var files: () throws -> [FileCheckpoint] = { [] }
     }
 
     struct Limits {
@@ -27,6 +31,7 @@ final class SimulatedProcess {
         var openFileLimit = 100
         var usesEvents = true
         var lanes = 2
+        var keepsBytes = false
         /// Linger, batches and memory.
         var configuration = KafkaProducerConfiguration(bootstrapServers: ["none:9092"])
     }
@@ -38,6 +43,12 @@ final class SimulatedProcess {
         func deliver(_ deliveries: [Delivery]) { messages.append(.delivered(deliveries)) }
         func metadataChanged(_ topic: TopicMetadata) { messages.append(.metadataChanged(topic)) }
         func memoryReturned() { messages.append(.memoryReturned) }
+        func recovered(_ file: Int) { messages.append(.recovered(file)) }
+    }
+
+    private final class JournalInbox: @unchecked Sendable {
+        // Safe: one thread at a time runs a simulation.
+        var messages: [JournalMessage] = []
     }
 
     private final class Flag: @unchecked Sendable {
@@ -51,12 +62,15 @@ final class SimulatedProcess {
     private var watcher: WatcherWorker
     private let hasNews = Flag()
     private let host: Host
+    private var journal: JournalWorker?
+    private let journalInbox = JournalInbox()
     private var kafka: SimulatedKafka { host.kafka }
     private(set) var isDraining = false
 
     init(_ pipeline: LoadedPipeline, on host: Host, _ limits: Limits) throws {
         let onLog = host.onLog
-        let surroundings = LaneSurroundings(
+        let logger = Logger(label: "simulation") { _ in TraceLog(onLog: onLog) }
+        var surroundings = LaneSurroundings(
             pipelines: [pipeline],
             configuration: limits.configuration,
             sink: host.kafka,
@@ -66,8 +80,33 @@ final class SimulatedProcess {
             openFileLimit: limits.openFileLimit,
             chunkLength: limits.chunkLength,
             wallClock: host.wallClock,
-            logger: Logger(label: "simulation") { _ in TraceLog(onLog: onLog) }
+            logger: logger
         )
+        let journal = try host.journal.map { keeper in
+            try JournalSetup(keeper, files: try host.files(), pipelines: [pipeline])
+        }
+        if let journal {
+            let configuration = limits.configuration
+            surroundings.owner = "00000000000000aa"
+            surroundings.join(journal, recovery: host.kafka) { row, made in
+                row.remade(of: made, configuration, now: .now)
+            }
+            surroundings.checkpointsSaved = { [journalInbox] in
+                journalInbox.messages.append(.saved($0))
+            }
+            self.journal = surroundings.board.map { board in
+                JournalWorker(
+                    JournalWorker.Surroundings(
+                        store: journal.store,
+                        board: board,
+                        incarnation: 1,
+                        wallClock: host.wallClock,
+                        logger: logger
+                    ),
+                    books: journal.books
+                )
+            }
+        }
         surroundings.news.onNews { [hasNews] in hasNews.isSet = true }
         let inboxes = (0..<limits.lanes).map { _ in Inbox() }
         self.inboxes = inboxes
@@ -82,12 +121,24 @@ final class SimulatedProcess {
             usesEvents: limits.usesEvents,
             post: { lane, message in inboxes[lane].messages.append(message) }
         )
-        host.kafka.connect(inboxes)
+        host.kafka.connect(
+            inboxes,
+            open: journal?.open ?? [],
+            rows: journal.map { journal in
+                RowMaker(
+                    registry: journal.registry,
+                    keepsBytes: limits.keepsBytes,
+                    lastID: journal.lastID,
+                    wallClock: host.wallClock
+                )
+            },
+            journal: journal.map { _ in { [journalInbox] in journalInbox.messages.append($0) } }
+        )
     }
 
     // MARK: Running
 
-    private enum Actor { case watcher, lane(Int), kafka }
+    private enum Actor { case watcher, lane(Int), kafka, journal }
 
     /// Lets one of those who have something to do do it; false if nobody has.
     func step(now: ContinuousClock.Instant, _ generator: inout SeededGenerator) -> Bool {
@@ -102,6 +153,11 @@ final class SimulatedProcess {
             }
         }
         if kafka.hasWork { ready.append(.kafka) }
+        if let journal,
+            !journalInbox.messages.isEmpty || journal.nextDeadline.map({ $0 <= now }) ?? false
+        {
+            ready.append(.journal)
+        }
         guard let actor = ready.randomElement(using: &generator) else { return false }
         perform(actor, now: now, &generator)
         return true
@@ -132,12 +188,16 @@ final class SimulatedProcess {
             inboxes[index].messages = []
             isBusy[index] = lanes[index].step(messages, now: now)
         case .kafka: kafka.step(&generator)
+        case .journal:
+            let messages = journalInbox.messages
+            journalInbox.messages = []
+            journal?.step(messages, now: now)
         }
     }
 
     var nextDeadline: ContinuousClock.Instant? {
-        (lanes.map { $0.isDone ? nil : $0.nextDeadline } + [isDraining ? nil : watcher.nextDeadline])
-            .compactMap { $0 }.min()
+        let others = [isDraining ? nil : watcher.nextDeadline, journal?.nextDeadline]
+        return (lanes.map { $0.isDone ? nil : $0.nextDeadline } + others).compactMap { $0 }.min()
     }
 
     /// Who would go on for ever.
@@ -168,6 +228,8 @@ final class SimulatedProcess {
 
     func end(now: ContinuousClock.Instant) {
         for lane in lanes { lane.end(now: now) }
+        journal?.step(journalInbox.messages, now: now)
+        journal?.end(now: now)
     }
 
     // MARK: What a test may see

@@ -55,6 +55,7 @@ package struct BackfillService {
         pipeline: LoadedPipeline,
         files: [String],
         settings: ProducerSettings,
+        delivery: DeliveryOptions,
         stateDirectory: String,
         options: Options,
         logger: Logger
@@ -65,6 +66,7 @@ package struct BackfillService {
         fleet = try Fleet(
             pipelines: [pipeline],
             settings: settings,
+            delivery: delivery,
             stateDirectory: stateDirectory,
             logger: logger
         )
@@ -88,6 +90,7 @@ package struct BackfillService {
         try fleet.start()
         try fleet.waitForKafka(timeout: options.connectTimeout, signals: signals)
         for (id, input) in inputs.all.enumerated() { assign(input, id: id) }
+        fleet.surroundings.board?.claimedAll()
         var display = ProgressDisplay(
             BackfillProgress(pipeline: pipeline.name, job: job),
             style: options.progress,
@@ -119,12 +122,14 @@ package struct BackfillService {
             offset: input.row.checkpoint.offset,
             guardBytes: input.row.checkpoint.guardBytes
         )
+        fleet.surroundings.board?.claim(FileBytes(input.row))
         fleet.lane(of: id).post(
             .add(
                 LaneAssignment(
                     id: id,
                     pipeline: 0,
                     row: input.row,
+                    version: fleet.surroundings.version(ofPipeline: 0),
                     position: position,
                     endsAtEndOfFile: true
                 )

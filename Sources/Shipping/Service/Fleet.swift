@@ -9,24 +9,36 @@ struct Fleet: Sendable {
     let engine: ProducerEngine
     let store: CheckpointStore
     let lanes: [Lane]
+    /// Nil where records may be sent twice.
+    let journal: RunningJournal?
 
     /// - Throws: `ServiceError` when the state directory or the producer cannot be had.
     init(
         pipelines: [LoadedPipeline],
         settings: ProducerSettings,
+        delivery: DeliveryOptions,
         stateDirectory: String,
         logger: Logger
     ) throws {
-        raiseOpenFileLimit()
-        store = try openStore(in: stateDirectory)
         let configuration = settings.configuration
+        try delivery.check(configuration)
+        raiseOpenFileLimit()
+        store = try openStore(in: stateDirectory, delivery.durability)
         let pool = BufferPool(configuration: configuration)
+        let isJournaled = delivery.mode == .exactlyOnce
+        journal =
+            try isJournaled ? RunningJournal(store, pipelines, delivery, logger: logger) : nil
         do {
-            engine = try ProducerEngine(configuration: configuration, pool: pool, logger: logger)
+            engine = try ProducerEngine(
+                configuration: configuration,
+                pool: pool,
+                journal: journal?.thread,
+                logger: logger
+            )
         } catch {
             throw ServiceError(.configuration, "\(error)")
         }
-        surroundings = LaneSurroundings(
+        var surroundings = LaneSurroundings(
             pipelines: pipelines,
             configuration: configuration,
             sink: engine,
@@ -37,13 +49,43 @@ struct Fleet: Sendable {
             wallClock: wallClockMilliseconds,
             logger: logger
         )
+        if delivery.marksPositions, isJournaled { surroundings.owner = "\(store.owner)" }
+        if let journal {
+            surroundings.join(journal.setup, recovery: engine) { row, made in
+                row.remade(of: made, configuration, now: .now)
+            }
+            surroundings.checkpointsSaved = { [thread = journal.thread] in thread.post(.saved($0)) }
+        }
+        self.surroundings = surroundings
         lanes = try (0..<processorCount()).map { _ in try Lane() }
     }
 
     func start() throws {
+        if let journal {
+            try journal.start(store, surroundings, engine)
+        } else {
+            try forgetJournal()
+        }
         engine.start()
         for (number, lane) in lanes.enumerated() {
             try lane.start(surroundings, engine: engine, number: number)
+        }
+    }
+
+    /// What was sent without a journal since, it would not know of.
+    private func forgetJournal() throws {
+        do {
+            let batches = try store.journal().batches
+            if batches.isEmpty { return }
+            var changes = JournalChanges()
+            changes.removed = batches.map(\.id)
+            try store.write(changes)
+            surroundings.logger.warning(
+                "the journal of an earlier run is put away: what was on its way is sent again",
+                metadata: ["event": "journal.dropped", "batches": "\(batches.count)"]
+            )
+        } catch {
+            throw ServiceError(.cannotCreate, "\(error)")
         }
     }
 
@@ -157,6 +199,7 @@ struct Fleet: Sendable {
             }
         }
         engine.stop()
+        journal?.thread.stop()
         try? store.foldLog()
         // What was sent will be sent again: that must not look like a success.
         return status == .success && report.hasUnsavedCheckpoints ? .cannotCreate : status
@@ -171,10 +214,16 @@ struct Fleet: Sendable {
 /// Opens the checkpoint database of a state directory.
 ///
 /// - Throws: `ServiceError` (73) with what to do.
-func openStore(in directory: String) throws -> CheckpointStore {
+func openStore(
+    in directory: String,
+    _ durability: JournalDurability
+) throws -> CheckpointStore {
     try makeDirectories(directory)
     do {
-        return try CheckpointStore(path: directory + "/checkpoints.db")
+        return try CheckpointStore(
+            path: directory + "/checkpoints.db",
+            synchronous: durability.synchronous
+        )
     } catch {
         throw ServiceError(.cannotCreate, error.message)
     }

@@ -87,6 +87,10 @@ final class Lane: LaneFace {
         post(.memoryReturned)
     }
 
+    func recovered(_ file: Int) {
+        post(.recovered(file))
+    }
+
     func deliver(_ deliveries: [Delivery]) {
         post(.delivered(deliveries))
     }

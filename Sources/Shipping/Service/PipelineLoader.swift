@@ -1,3 +1,4 @@
+internal import Checkpointing
 internal import Glibc
 internal import PipelineLanguage
 internal import RecordProcessing
@@ -23,7 +24,13 @@ package struct PipelineLoader {
         let diagnostics: [Diagnostic]
     }
 
-    package init() {}
+    private let mode: DeliveryMode
+
+    /// - Parameter mode: under which the pipelines are to run: exactly once, records must come out
+    ///   the same when they are made again.
+    package init(for mode: DeliveryMode) {
+        self.mode = mode
+    }
 
     /// Checks files and folders of them.
     ///
@@ -108,8 +115,17 @@ package struct PipelineLoader {
         try expand(paths).map { path in
             let source = SourceText(path: path, bytes: try readFile(path))
             let (plan, diagnostics) = PipelineCompiler.compile(source)
-            return Compiled(source: source, plan: plan, diagnostics: diagnostics)
+            let others =
+                mode == .exactlyOnce ? plan.map { RemakeAnalysis.diagnostics(of: $0) } ?? [] : []
+            return Compiled(source: source, plan: plan, diagnostics: diagnostics + others)
         }
+    }
+
+    /// Makes a pipeline of a text that was checked when it was read; nil if it does not load now.
+    static func pipeline(_ text: PipelineText) -> LoadedPipeline? {
+        let source = SourceText(path: text.path, text: text.text)
+        guard let plan = PipelineCompiler.compile(source).plan else { return nil }
+        return try? LoadedPipeline(plan: plan)
     }
 
     private func expand(_ paths: [String]) throws -> [String] {

@@ -37,6 +37,7 @@ package struct ShippingService {
     package init(
         pipelines: [LoadedPipeline],
         settings: ProducerSettings,
+        delivery: DeliveryOptions,
         stateDirectory: String,
         options: Options,
         version: String,
@@ -47,6 +48,7 @@ package struct ShippingService {
         fleet = try Fleet(
             pipelines: pipelines,
             settings: settings,
+            delivery: delivery,
             stateDirectory: stateDirectory,
             logger: logger
         )

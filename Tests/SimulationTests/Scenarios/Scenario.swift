@@ -37,7 +37,10 @@ final class Scenario {
     /// Called before each step of the database with its name; a returned code is its failure.
     var beforeDatabaseStep: CheckpointStore.StepHook?
     private(set) var process: SimulatedProcess?
-    private let pipeline: LoadedPipeline
+    /// Whether what is sent is journaled in the database.
+    var isExact = false
+    private var pipeline: LoadedPipeline
+    private let text: String
     private let keeping: Keeping
     private let memory = SimulatedCheckpoints()
     private var database: CheckpointStore?
@@ -52,31 +55,39 @@ final class Scenario {
         _ settings: String = "",
         parse: String = "parse text",
         value: String = "@raw",
+        onError: String = "stop",
         keeping: Keeping = .memory
     ) throws {
         folder = Folder()
         self.keeping = keeping
+        text = """
+            from \(from) {
+              \(settings)
+            }
+            \(parse)
+            send {
+              topic     = "t"
+              key       = null
+              partition = 0
+              value     = \(value)
+              headers {
+                source-file   = @path
+                source-offset = @offset
+              }
+            }
+            on error \(onError)
+            """
+        pipeline = try Self.pipeline(path: folder.file("it.pipeline"), text: text)
+        mkdir("state")
+    }
+
+    /// Edits the pipeline, for the next start.
+    func edit(_ part: String, to other: String) throws {
+        let edited = text.split(separator: part, omittingEmptySubsequences: false)
         pipeline = try Self.pipeline(
             path: folder.file("it.pipeline"),
-            text: """
-                from \(from) {
-                  \(settings)
-                }
-                \(parse)
-                send {
-                  topic     = "t"
-                  key       = null
-                  partition = 0
-                  value     = \(value)
-                  headers {
-                    source-file   = @path
-                    source-offset = @offset
-                  }
-                }
-                on error stop
-                """
+            text: edited.joined(separator: other)
         )
-        mkdir("state")
     }
 
     private static func pipeline(path: String, text: String) throws -> LoadedPipeline {
@@ -120,7 +131,9 @@ extension Scenario {
             kafka: kafka,
             store: database ?? memory,
             wallClock: { [notes] in notes.wallClock.withLock { $0 } / 1_000_000 },
-            onLog: { [notes] line in notes.log.withLock { $0.append(line) } }
+            onLog: { [notes] line in notes.log.withLock { $0.append(line) } },
+            journal: isExact ? database : nil,
+            files: { [database] in try database?.allFiles() ?? [] }
         )
         process = try SimulatedProcess(pipeline, on: host, limits)
     }

@@ -1,0 +1,158 @@
+internal import Checkpointing
+internal import Kafka
+internal import KafkaProtocol
+internal import Logging
+internal import PipelineLanguage
+
+/// What a start takes from the journal.
+struct JournalSetup {
+    let store: any JournalKeeping
+    /// What an earlier life left, as far as the checkpoints have not passed it.
+    let journal: Journal
+    let registry = SourceRegistry()
+    /// For each pipeline, the number of its text of today.
+    let versions: [Int64]
+    /// Pipelines of earlier texts that batches name, as far as they load.
+    let earlier: [Int64: LoadedPipeline]
+    let books: JournalBooks
+
+    /// - Parameter files: the checkpoints of all files.
+    init(
+        _ store: any JournalKeeping,
+        files: [FileCheckpoint],
+        pipelines: [LoadedPipeline]
+    ) throws(CheckpointError) {
+        self.store = store
+        var journal = try store.journal()
+        journal.settleBegun(files)
+        var books = JournalBooks(journal, files: files)
+        versions = pipelines.map { pipeline in
+            let text = String(decoding: pipeline.plan.source.bytes, as: UTF8.self)
+            return books.version(of: pipeline.name, path: pipeline.path, text: text)
+        }
+        earlier = Self.earlier(in: journal, besides: versions)
+        self.journal = journal
+        self.books = books
+    }
+
+    private static func earlier(
+        in journal: Journal,
+        besides versions: [Int64]
+    ) -> [Int64: LoadedPipeline] {
+        let named = Set(journal.batches.flatMap(\.stretches).map(\.pipelineVersion))
+        var pipelines: [Int64: LoadedPipeline] = [:]
+        for text in journal.texts where named.contains(text.version) {
+            if versions.contains(text.version) { continue }
+            pipelines[text.version] = PipelineLoader.pipeline(text)
+        }
+        return pipelines
+    }
+
+    /// The number of the last row that there was.
+    var lastID: Int64 { journal.batches.map(\.id).max() ?? 0 }
+
+    /// Batches of which nobody knows whether they are in the log, in the order of their numbers.
+    var open: [JournaledBatch] { journal.batches.filter { !$0.isSettled } }
+}
+
+extension Journal {
+    /// A checkpoint behind some record of a batch says that all of it was acknowledged, though its
+    /// row does not say so yet.
+    fileprivate mutating func settleBegun(_ files: [FileCheckpoint]) {
+        let places = Dictionary(files.map { ($0.id, $0) }) { first, _ in first }
+        for index in batches.indices where !batches[index].isSettled {
+            let isBegun = batches[index].stretches.contains { stretch in
+                guard let file = places[stretch.file] else { return false }
+                return file.generation > stretch.generation
+                    || file.generation == stretch.generation
+                        && stretch.from.offset < file.checkpoint.offset
+            }
+            if isBegun { batches[index].state = .settled(baseOffset: -1) }
+        }
+    }
+}
+
+extension LaneSurroundings {
+    /// Has what is sent journaled, and goes by what the journal says of an earlier life.
+    mutating func join(
+        _ journal: JournalSetup,
+        recovery: any BatchRecovering,
+        remake: @escaping @Sendable (JournaledBatch, [MadeRecord]) -> ProducerBatch?
+    ) {
+        versions = journal.versions
+        registry = journal.registry
+        board = RemakeBoard(
+            journal.journal.batches,
+            texts: journal.earlier,
+            recovery: recovery,
+            logger: logger,
+            remake: remake
+        )
+    }
+}
+
+extension JournaledBatch {
+    /// The batch once more, of its own bytes or of records that were made again.
+    func remade(
+        of records: [MadeRecord],
+        _ configuration: KafkaProducerConfiguration,
+        now: ContinuousClock.Instant
+    ) -> ProducerBatch? {
+        var batch = RemadeBatch(topic: topic, partition: partition)
+        if let bytes {
+            guard let kept = RemadeBatch(bytes, topic: topic, partition: partition) else {
+                return nil
+            }
+            batch = kept
+        }
+        for record in records { record.append(to: &batch) }
+        return try? batch.seal(configuration, now: now)
+    }
+}
+
+extension MadeRecord {
+    fileprivate func append(to batch: inout RemadeBatch) {
+        withBytes(key) { key in
+            withBytes(value) { value in
+                withSpans { headers in
+                    prefix.withUnsafeBytes { prefix in
+                        let header =
+                            prefix.isEmpty ? nil : PositionHeader(source: source, prefix: prefix)
+                        batch.append(
+                            key: key,
+                            value: value,
+                            headers: headers,
+                            timestamp: timestamp,
+                            origin: RecordOrigin(owner: 0, position: place.position, header: header)
+                        )
+                    }
+                }
+            }
+        }
+    }
+
+    private var source: UInt64 {
+        prefix.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+
+    private func withBytes(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> Void) {
+        guard let bytes else { return body(nil) }
+        bytes.withUnsafeBytes { body($0) }
+    }
+
+    private func withSpans(_ body: (UnsafeBufferPointer<RecordHeaderSpan>) -> Void) {
+        let bytes = headers.flatMap { $0.name + ($0.value ?? []) }
+        bytes.withUnsafeBytes { bytes in
+            var start = 0
+            func next(_ count: Int) -> UnsafeRawBufferPointer {
+                defer { start += count }
+                return UnsafeRawBufferPointer(rebasing: bytes[start..<start + count])
+            }
+            let spans = headers.map { header in
+                let name = next(header.name.count)
+                return RecordHeaderSpan(name: name, value: header.value.map { next($0.count) })
+            }
+            spans.withUnsafeBufferPointer(body)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+internal import Checkpointing
+internal import Kafka
+internal import Logging
+internal import Synchronization
+
+/// The thread that makes batches durable before they are sent.
+///
+/// Others speak to it through its inbox only.
+final class JournalThread: BatchJournal {
+    private struct State {
+        var messages: [JournalMessage] = []
+        var isSleeping = false
+        var isStopping = false
+        var isRunning = false
+    }
+
+    private let state = Mutex(State())
+    private let wakeUp: WakePipe
+    private let rows: RowMaker
+    private let logger: Logger
+
+    init(_ rows: RowMaker, logger: Logger) throws {
+        self.rows = rows
+        self.logger = logger
+        wakeUp = try WakePipe()
+    }
+
+    func start(_ worker: JournalWorker) throws {
+        state.withLock { $0.isRunning = true }
+        try startThread(name: "journal") { [self] in run(worker) }
+    }
+
+    func post(_ message: JournalMessage) {
+        let mustWake = state.withLock { state in
+            state.messages.append(message)
+            defer { state.isSleeping = false }
+            return state.isSleeping
+        }
+        if mustWake { wakeUp.wake() }
+    }
+
+    /// Writes what waits; returns when that is done.
+    func stop() {
+        state.withLock { $0.isStopping = true }
+        wakeUp.wake()
+        while state.withLock({ $0.isRunning }) {
+            waitForInput([], until: .now + .milliseconds(1), now: .now)
+        }
+    }
+
+    private func run(_ first: JournalWorker) {
+        var worker = first
+        while true {
+            let (messages, isStopping) = state.withLock { state in
+                (exchange(&state.messages, with: []), state.isStopping)
+            }
+            worker.step(messages, now: .now)
+            if isStopping, messages.isEmpty { break }
+            sleep(until: worker.nextDeadline)
+        }
+        worker.end(now: .now)
+        state.withLock { $0.isRunning = false }
+    }
+
+    /// Sleeps until a message comes or the deadline has passed.
+    private func sleep(until deadline: ContinuousClock.Instant?) {
+        let mustSleep = state.withLock { state in
+            state.isSleeping = state.messages.isEmpty && !state.isStopping
+            return state.isSleeping
+        }
+        guard mustSleep else { return }
+        waitForInput([wakeUp.descriptor], until: deadline, now: .now)
+        state.withLock { $0.isSleeping = false }
+        wakeUp.drain()
+    }
+
+    // MARK: BatchJournal
+
+    func write(
+        _ batches: [ProducerBatch],
+        then committed: @escaping @Sendable ([ProducerBatch]) -> Void
+    ) {
+        post(.close(batches.map(rows.close)) { committed(batches) })
+    }
+
+    func delivered(_ deliveries: [Delivery]) {
+        let receipts = deliveries.filter { $0.batch.journalID != 0 || $0.batch.replaces != 0 }
+        if !receipts.isEmpty { post(.delivered(receipts.map { RowReceipt($0) })) }
+    }
+
+    func opened(_ identity: ProducerIdentity, clusterID: String) {
+        post(.opened(identity, clusterID: clusterID))
+    }
+
+    func resolved(row: Int64, _ outcome: RecoveryOutcome) {
+        post(.resolved(row: row, outcome))
+    }
+
+    func recovered(_ partition: TopicPartition, _ report: RecoveryReport) {
+        let level: Logger.Level =
+            report.lostRecords > 0 || report.possibleRepeats > 0 ? .warning : .notice
+        logger.log(
+            level: level,
+            "what a crash left open is settled",
+            metadata: [
+                "event": "recovery.done", "topic": "\(partition.topic)",
+                "partition": "\(partition.partition)",
+                "found_records": "\(report.foundRecords)",
+                "sent_records": "\(report.sentRecords)",
+                "absent_records": "\(report.absentRecords)",
+                "lost_records": "\(report.lostRecords)",
+                "possible_repeats": "\(report.possibleRepeats)",
+            ]
+        )
+    }
+
+    func recoveryStopped(_ partition: TopicPartition, reason: String) {
+        logger.error(
+            "nothing is sent to a partition",
+            metadata: [
+                "event": "recovery.stopped", "topic": "\(partition.topic)",
+                "partition": "\(partition.partition)", "cause": "\(reason)",
+            ]
+        )
+    }
+
+    func unjournaled(_ batch: FetchedBatch, of partition: TopicPartition) {
+        logger.warning(
+            "a batch is in Kafka that the journal has lost; its records may be sent again",
+            metadata: [
+                "event": "recovery.unjournaled", "topic": "\(partition.topic)",
+                "partition": "\(partition.partition)", "offset": "\(batch.baseOffset)",
+                "count": "\(batch.recordCount)",
+            ]
+        )
+    }
+}
