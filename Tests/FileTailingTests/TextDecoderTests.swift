@@ -170,6 +170,14 @@ extension TextDecoderTests {
         #expect(places == places.sorted() && places.last == bytes.count)
     }
 
+    @Test func `what iconv refuses and counts as read takes nothing after it along`() throws {
+        let bench = try Bench("UHC")
+        let text = bench.bytes([0x61, 0xA2, 0xE8, 0x0A, 0x62], atEnd: true)
+        #expect(String(decoding: text, as: UTF8.self) == "a\u{FFFD}\u{FFFD}\nb")
+        let places = (0...text.count).map { bench.decoder.sourceLength(ofDecoded: $0) }
+        #expect(places == places.sorted() && places.last == 5)
+    }
+
     @Test(arguments: encodings)
     func `every place is that of decoding what stands before it`(encoding: String) throws {
         let seed = UInt64.random(in: 0...UInt64.max)

@@ -300,6 +300,8 @@ private final class Converter {
     }
 
     private let descriptor: iconv_t
+    /// Whether glibc 2.36 counts A2 E8 as read when it refuses it, unlike all else that it refuses.
+    private let readsWhatItRefuses: Bool
 
     init(from name: String, calledBy declared: String) throws(TextDecoderError) {
         // An empty name would be the locale's encoding, and a slash begins iconv's options.
@@ -311,6 +313,7 @@ private final class Converter {
             )
         }
         self.descriptor = descriptor
+        readsWhatItRefuses = name == "UHC"
     }
 
     deinit {
@@ -329,7 +332,13 @@ private final class Converter {
         var free = room.count
         let result = iconv(descriptor, &from, &unread, &to, &free)
         let stop = result == -1 ? reason(errno) : .finished
-        return (source.count - unread, room.count - free, stop)
+        var read = source.count - unread
+        if stop == .invalid, readsWhatItRefuses,
+            source[..<read].suffix(2).elementsEqual([0xA2, 0xE8])
+        {
+            read -= 2
+        }
+        return (read, room.count - free, stop)
     }
 
     private func reason(_ code: Int32) -> Stop {
