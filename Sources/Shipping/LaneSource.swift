@@ -35,6 +35,8 @@ final class LaneSource {
     /// What tells readers of the log where a record is from.
     @exclusivity(unchecked) private(set) var positionHeader: PositionHeader?
     private var headerBytes: UnsafeMutableRawBufferPointer?
+    /// How often records of the file began anew to tell where they are from.
+    private var rowNumber: UInt32 = 0
     /// What was sent before the last start and lies before what is read; nil beyond that.
     @exclusivity(unchecked) var coverage: FileCoverage?
     /// Lines that earlier texts of the pipeline make records of.
@@ -123,10 +125,18 @@ final class LaneSource {
         bytes.copyBytes(from: prefix)
         headerBytes = bytes
         positionHeader = PositionHeader(
-            source: UInt64(id) << 32 | UInt64(row.generation & 0xFFFF_FFFF),
+            source: 0,
             // Safe: the bytes live as long as this, and records are copied while it does.
             prefix: UnsafeRawBufferPointer(bytes)
         )
+        beginRow()
+    }
+
+    /// Lets the next record of each batch say where it is from: some were passed over, so nobody can
+    /// count from the one before it.
+    func beginRow() {
+        rowNumber &+= 1
+        positionHeader?.source = UInt64(id) << 32 | UInt64(rowNumber)
     }
 
     /// Whether its reading cannot go on yet.

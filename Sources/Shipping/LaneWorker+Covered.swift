@@ -107,10 +107,14 @@ extension LaneWorker {
     ) -> Bool {
         guard var coverage = source.coverage.take() else { return false }
         defer { source.coverage = coverage }
-        if !isAnswer, coverage.hasAnswer(at: place) { return true }
+        if !isAnswer, coverage.hasAnswer(at: place) {
+            source.beginRow()
+            return true
+        }
         guard case .delivered = verdict(record, at: place, isAnswer: isAnswer, in: &coverage) else {
             return false
         }
+        source.beginRow()
         count(.passedOver, of: source)
         return true
     }
