@@ -15,6 +15,8 @@ extension RecordAccumulator {
         @exclusivity(unchecked) var positions = RecordPositions()
         /// Which file the last record is of that can say so.
         @exclusivity(unchecked) var source: UInt64?
+        /// During which stint of the sticky partitioner the last record without a key came.
+        @exclusivity(unchecked) var stint: Int32 = 0
         @exclusivity(unchecked) var completions = BatchCompletions()
         // Last, for only at run time is it known how large an instant is.
         let createdAt: ContinuousClock.Instant
@@ -35,14 +37,21 @@ extension RecordAccumulator {
         }
 
         /// Whether a record has to say where it is from, for nobody can count from the one before it.
-        func needsPosition(_ origin: RecordOrigin, _ header: PositionHeader) -> Bool {
-            let routing = origin.isAnswer ? ProducerBatch.Run.answer : 1
-            return self.source != header.source
+        ///
+        /// Without a key those in between went to other partitions, if the partitioner was elsewhere.
+        func needsPosition(
+            _ origin: RecordOrigin,
+            _ header: PositionHeader,
+            _ routing: Int32
+        ) -> Bool {
+            let routing = origin.isAnswer ? ProducerBatch.Run.answer : routing
+            return self.source != header.source || routing < 0 && routing != self.stint
                 || !self.positions.continues(at: origin.position, routing: routing)
         }
 
         func note(_ origin: RecordOrigin, routing: Int32) {
             self.source = origin.header?.source
+            if routing < 0 { self.stint = routing }
             self.positions.append(
                 owner: origin.owner,
                 position: origin.position,

@@ -135,7 +135,17 @@ package final class RecordAccumulator {
                 // Safe: the batch is in `open`, or by then in `closed`.
                 let isAppended = open._withUnsafeGuaranteedRef { batch in
                     let limit = min(batch.charge, topic.batchLimit)
-                    let size = Self.write(key, value, headers, timestamp, origin, limit, to: batch)
+                    let routing = Self.routing(isSticky, topic)
+                    let size = Self.write(
+                        key,
+                        value,
+                        headers,
+                        timestamp,
+                        origin,
+                        routing,
+                        limit,
+                        to: batch
+                    )
                     guard size > 0 else {
                         self.close(batch)
                         return false
@@ -153,11 +163,18 @@ package final class RecordAccumulator {
                 return .bufferFull
             }
             let limit = batch.charge
-            let size = Self.write(key, value, headers, timestamp, origin, limit, to: batch)
+            let routing = Self.routing(isSticky, topic)
+            let size = Self.write(key, value, headers, timestamp, origin, routing, limit, to: batch)
             let length = self.headerSize + size
             Self.note(origin, timestamp, waiter, length, isSticky, topic, in: batch)
             return .appended
         }
+    }
+
+    /// How a record found its partition, see ``ProducerBatch/Run/routing``.
+    @inline(__always)
+    private static func routing(_ isSticky: Bool, _ topic: Topic) -> Int32 {
+        isSticky ? topic.sticky.stint : Int32(topic.partitions.count)
     }
 
     /// Lends a topic without counting the reference, which costs as much as copying a short record.
@@ -176,10 +193,11 @@ package final class RecordAccumulator {
         _ headers: UnsafeBufferPointer<RecordHeaderSpan>,
         _ timestamp: Int64,
         _ origin: RecordOrigin,
+        _ routing: Int32,
         _ limit: Int,
         to batch: OpenBatch
     ) -> Int {
-        if let header = origin.header, batch.needsPosition(origin, header) {
+        if let header = origin.header, batch.needsPosition(origin, header, routing) {
             return header.appended(to: headers, position: origin.position) { headers in
                 batch.builder.append(
                     key: key,
@@ -209,10 +227,7 @@ package final class RecordAccumulator {
         _ topic: Topic,
         in batch: OpenBatch
     ) {
-        batch.note(
-            origin,
-            routing: isSticky ? topic.sticky.stint : Int32(topic.partitions.count)
-        )
+        batch.note(origin, routing: Self.routing(isSticky, topic))
         if isSticky { topic.sticky.produced(size, batchIsFull: false) }
         if let waiter {
             batch.completions.append(waiter, id: origin.position, timestamp: timestamp)

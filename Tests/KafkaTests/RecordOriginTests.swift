@@ -85,6 +85,21 @@ import Testing
         #expect(try positionHeaders(of: lane.flushed()) == expected)
     }
 
+    @Test func `a record without a key says where it is from when the partitioner comes back`()
+        throws
+    {
+        let lane = Lane(partitions: 1)
+        #expect(lane.append(source: 1, at: 0) == .appended)
+        #expect(lane.append(source: 1, at: 1 << 12) == .appended)
+        let more = [TopicMetadata.Partition(leaderID: 1)]
+        lane.accumulator.update(metadata: TopicMetadata(name: "t", partitions: more))
+        // A change of metadata lets the partitioner leave, and it comes back to the only partition.
+        #expect(lane.append(source: 1, at: 2 << 12) == .appended)
+        #expect(lane.append(source: 1, at: 3 << 12) == .appended)
+        let expected = ["5f3a/1/0/0+0", nil, "5f3a/1/0/2+0", nil]
+        #expect(try positionHeaders(of: lane.flushed()) == expected)
+    }
+
     @Test func `a record's limit counts the header that it may get`() throws {
         let lane = Lane(partitions: 1)
         let limit = lane.accumulator.configuration.maxRequestSize
