@@ -65,7 +65,7 @@ struct KafkaOptions: ParsableArguments {
 struct DeliveryArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "exactly_once, or at_least_once: then what was on its way at a crash is sent again.",
+            "at_least_once: what was on its way at a crash is sent again. exactly_once (on trial): it is not.",
             valueName: "mode"
         )
     )
