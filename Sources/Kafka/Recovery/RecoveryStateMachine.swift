@@ -142,7 +142,7 @@ package struct RecoveryStateMachine: Sendable {
     private var generator: SeededGenerator
 
     /// - Parameters:
-    ///   - rows: in the order of their records.
+    ///   - rows: in the order of their records; those of one identity go by their sequences.
     ///   - acknowledged: the last batch of the partition that is known to be.
     ///   - wallClock: the time of day now, in milliseconds since 1970.
     package init(
@@ -161,7 +161,7 @@ package struct RecoveryStateMachine: Sendable {
         self.evidenceFrom = now
         self.backoff = settings.backoff
         self.generator = SeededGenerator(seed: seed)
-        self.rows = rows.map { batch in
+        self.rows = Self.inSequence(rows).map { batch in
             Row(batch: batch, fate: batch.settledOffset == nil ? .unknown : .settled)
         }
         self.knownIDs = Set(
@@ -170,6 +170,21 @@ package struct RecoveryStateMachine: Sendable {
         )
         self.resolveAcknowledged()
         if !self.hasOpenRows, !settings.findsUnjournaled { self.finish() }
+    }
+
+    /// Puts the batches of each identity in the order of their sequences, in the places they have.
+    ///
+    /// A piece of a batch has a later row than the batches behind it, and a leader that knows
+    /// nothing of the producer id takes whichever comes first.
+    private static func inSequence(_ rows: [RecoveryBatch]) -> [RecoveryBatch] {
+        var ordered = rows
+        for places in Dictionary(grouping: rows.indices, by: { rows[$0].identity }).values {
+            let sorted = places.map { rows[$0] }.sorted {
+                RecordSequence.distance(from: $0.baseSequence, to: $1.baseSequence) > 0
+            }
+            for (place, row) in zip(places, sorted) { ordered[place] = row }
+        }
+        return ordered
     }
 
     // MARK: What happens

@@ -5,6 +5,18 @@ import Testing
 
 /// What is sent, and what is not, when things go on while they are found out.
 @Suite struct RecoverySendingTests {
+    @Test func `pieces with later rows go by their sequences before what was behind them`() {
+        let pieces = journal(2, producerID: 8, firstRow: 8, firstSequence: .max - 9)
+        let behind = journal(1, producerID: 8, firstSequence: 10)
+        var talk = RecoveryTalk.started(behind + pieces)
+        talk.remembers(remembered(99))
+        for (row, offset) in [(8, 100), (9, 110), (1, 120)] as [(Int64, Int64)] {
+            talk.sends(row, .acknowledged(baseOffset: offset))
+            talk.isAppended(row, at: offset)
+        }
+        talk.isDone()
+    }
+
     @Test func `a missing batch waits until it is made again`() {
         var talk = RecoveryTalk(journal(1))
         talk.lead(epoch: 3)
