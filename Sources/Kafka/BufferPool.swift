@@ -112,15 +112,17 @@ package final class BufferPool: Sendable {
             let place = state.waiters.firstIndex { $0.taker == taker }
             let ahead = state.waiters[..<(place ?? state.waiters.endIndex)]
             let reserved = ahead.reduce(0) { $0 + $1.size }
-            if self.spare(state) - reserved >= charge {
-                if let place {
+            // Another record of this taker may wait for more: it goes first, and its place is kept.
+            let wanted = max(charge, place.map { state.waiters[$0].size } ?? charge)
+            if self.spare(state) - reserved >= wanted {
+                if let place, wanted == charge {
                     let waited = now - state.waiters.remove(at: place).since
                     state.waits.record(waited / .nanoseconds(1), now: now)
                 }
                 return self.takeLocked(charge, &state)
             }
             if let place {
-                state.waiters[place].size = charge
+                state.waiters[place].size = wanted
             } else {
                 state.waiters.append(Waiter(taker: taker, size: charge, since: now))
             }

@@ -337,6 +337,26 @@ func index(of topic: String, in accumulator: RecordAccumulator) -> TopicIndex {
         #expect(pool.waiterCount == 0)
     }
 
+    @Test func `who takes less meanwhile still waits for more`() throws {
+        let pool = BufferPool(memory: 4096, bufferSize: 1024)
+        let calls = Mutex(0)
+        let taker = pool.makeTaker { calls.withLock { $0 += 1 } }
+        let buffers = try (0..<4).map { _ in
+            try #require(pool.take(size: 10, for: taker, now: beginning))
+        }
+        #expect(pool.take(size: 2048, for: taker, now: beginning) == nil)
+        pool.put(buffers[0])
+        #expect(pool.take(size: 10, for: taker, now: beginning) == nil)
+        pool.put(buffers[1])
+        #expect(calls.withLock { $0 } == 1)
+        #expect(pool.take(size: 10, for: taker, now: beginning) != nil)
+        #expect(pool.waiterCount == 1)
+        pool.put(buffers[2])
+        #expect(calls.withLock { $0 } == 2)
+        #expect(pool.take(size: 2048, for: taker, now: beginning) != nil)
+        #expect(pool.waiterCount == 0)
+    }
+
     @Test func `who stops waiting makes way`() throws {
         let pool = BufferPool(memory: 1024, bufferSize: 1024)
         let calls = Mutex(0)
