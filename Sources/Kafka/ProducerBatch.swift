@@ -42,6 +42,8 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
     /// The bytes on the wire.
     package let byteCount: Int
     package let createdAt: ContinuousClock.Instant
+    /// It was closed because a record had no room in it, not because of its age.
+    package let isFull: Bool
     /// Whose the records are, in order.
     package let runs: [Run]
     /// It is made of some records of a sealed batch: between two of its runs others may be missing.
@@ -90,6 +92,7 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         createdAt: ContinuousClock.Instant,
         sealed: SealedRecordBatch,
         positions: RecordPositions,
+        isFull: Bool = false,
         completions: BatchCompletions = BatchCompletions(),
         isPiece: Bool = false,
         pool: BufferPool?,
@@ -101,6 +104,7 @@ package final class ProducerBatch: @unchecked Sendable, Equatable {
         self.recordCount = sealed.recordCount
         self.byteCount = sealed.byteCount
         self.createdAt = createdAt
+        self.isFull = isFull
         self.sealed = sealed
         self.runs = positions.runs
         self.positionDeltas = positions.deltas

@@ -77,7 +77,7 @@ extension ProducerStateMachine {
         let place = self.partitions[index].inFlight.firstIndex { $0 === batch }
         guard let place else { return nil }
         self.partitions[index].inFlight.remove(at: place)
-        self.journal(index)
+        self.journal(index, mayGather: true)
         return index
     }
 

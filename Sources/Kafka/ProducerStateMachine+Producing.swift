@@ -47,8 +47,8 @@ extension ProducerStateMachine {
     }
 
     /// Puts a partition with something to send on its leader's list.
-    mutating func list(_ index: Int) {
-        self.journal(index)
+    mutating func list(_ index: Int, mayGather: Bool = false) {
+        self.journal(index, mayGather: mayGather)
         let partition = self.partitions[index]
         guard !partition.isListed, !partition.queue.isEmpty else { return }
         guard partition.leader >= 0, self.brokers[partition.leader] != nil else {

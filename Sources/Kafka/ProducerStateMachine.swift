@@ -110,7 +110,8 @@ package struct ProducerStateMachine {
                 self.noteUse(of: batch.topic, now: now)
                 let index = self.partitionIndex(topic: batch.topic, partition: batch.partition)
                 self.partitions[index].queue.append(batch)
-                self.list(index)
+                self.journal.gatheredBytes += batch.byteCount
+                self.list(index, mayGather: true)
             case .stopped(let error): self.deliver(batch, .failed(error))
             case .draining, .finished: self.deliver(batch, .failed(.closed))
             }
@@ -167,7 +168,7 @@ package struct ProducerStateMachine {
         if let action = self.nextTransactionRequest(now: now) { return action }
         if let action = self.nextProofRequest(now: now) { return action }
         if let action = self.nextRecoveryAction(now: now) { return action }
-        if let action = self.nextJournalAction() { return action }
+        if let action = self.nextJournalAction(now: now) { return action }
         if let action = self.nextProduceRequest(now: now) { return action }
         return self.nextLimitRequest(now: now)
     }
@@ -183,6 +184,7 @@ package struct ProducerStateMachine {
         consider(self.metadataDeadline)
         consider(self.rebootstrapDeadline)
         consider(self.producerID.notBefore)
+        consider(self.journalDeadline)
         consider(self.transactions?.notBefore)
         for broker in self.brokers.values {
             consider(broker.mutedUntil)

@@ -18,6 +18,8 @@ extension RecordAccumulator {
         /// During which stint of the sticky partitioner the last record without a key came.
         @exclusivity(unchecked) var stint: Int32 = 0
         @exclusivity(unchecked) var completions = BatchCompletions()
+        /// A record had no room in it.
+        var isFull = false
         // Last, for only at run time is it known how large an instant is.
         let createdAt: ContinuousClock.Instant
 

@@ -147,6 +147,7 @@ package final class RecordAccumulator {
                         to: batch
                     )
                     guard size > 0 else {
+                        batch.isFull = true
                         self.close(batch)
                         return false
                     }
@@ -364,6 +365,7 @@ package final class RecordAccumulator {
             createdAt: batch.createdAt,
             sealed: sealed,
             positions: batch.positions,
+            isFull: batch.isFull,
             completions: batch.completions,
             pool: self.pool,
             charge: batch.charge

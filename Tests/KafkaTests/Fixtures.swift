@@ -21,6 +21,7 @@ func makeBatch(
     partition: Int32 = 0,
     owner: UInt64 = 1,
     position: Int64 = 0,
+    isFull: Bool = false,
     createdAt: ContinuousClock.Instant = beginning
 ) throws -> ProducerBatch {
     var builder = RecordBatchBuilder(buffer: ByteBuffer())
@@ -38,6 +39,7 @@ func makeBatch(
         createdAt: createdAt,
         sealed: try builder.seal(),
         positions: positions,
+        isFull: isFull,
         pool: nil,
         charge: 0
     )

@@ -53,6 +53,55 @@ import Testing
         #expect(batches.map(\.sequence) == [1, 2, 3, 4])
     }
 
+    @Test func `at full speed batches gather for a write, for ten milliseconds at most`() throws {
+        var talk = try JournalTalk.proven()
+        let batches = try (0..<3).map { try makeBatch(["\($0)"], isFull: true) }
+        talk.talk.now += .milliseconds(9)
+        try talk.submit(Array(batches[..<2]))
+        #expect(talk.next() == nil)
+        let due = talk.talk.now + .milliseconds(1)
+        #expect(talk.talk.machine.nextDeadline(now: talk.talk.now) == due)
+        talk.talk.now = due
+        try talk.commit(Array(batches[..<2]))
+        for batch in batches[..<2] { _ = try talk.expectProduce(batch) }
+        talk.talk.now += .milliseconds(11)
+        try talk.submit([batches[2]])
+        try talk.commit([batches[2]])
+    }
+
+    @Test func `a batch that has lingered is written down at once, and with it what gathered`()
+        throws
+    {
+        var talk = try JournalTalk.proven()
+        let full = try makeBatch(["full"], isFull: true)
+        try talk.submit([full])
+        #expect(talk.next() == nil)
+        let lingered = try makeBatch(["lingered"])
+        try talk.submit([lingered])
+        try talk.commit([full, lingered])
+    }
+
+    @Test func `no partition waits for others when as many are gathered as may be in flight`()
+        throws
+    {
+        var talk = try JournalTalk.proven { $0.maxInFlightRequests = 3 }
+        let batches = try (0..<3).map { try makeBatch(["\($0)"], isFull: true) }
+        try talk.submit(Array(batches[..<2]))
+        #expect(talk.next() == nil)
+        try talk.submit([batches[2]])
+        try talk.commit(batches)
+    }
+
+    @Test func `eight megabytes do not wait for more`() throws {
+        var talk = try JournalTalk.proven()
+        let value = String(repeating: "x", count: 4_200_000)
+        let batches = try (0..<2).map { _ in try makeBatch([value], isFull: true) }
+        try talk.submit([batches[0]])
+        #expect(talk.next() == nil)
+        try talk.submit([batches[1]])
+        try talk.commit(batches)
+    }
+
     @Test func `one write has the batches of all partitions`() throws {
         var talk = try JournalTalk(partitions: 3)
         let batches = try (0..<3).map { try makeBatch(partition: Int32($0)) }
