@@ -21,6 +21,11 @@ package struct FileCheckpoint: Equatable, Sendable {
     /// How often the file was rewritten under the same id.
     package var generation: Int64 = 0
     package var path: String
+    /// The path under which its reading began.
+    ///
+    /// What is made of its lines may depend on this one alone: made again after a crash, a record
+    /// must find the same key though the file has another name by then.
+    package var firstPath: String
     package var device: UInt64
     package var inode: UInt64
     /// Nanoseconds since 1970, where the file system tells.
@@ -38,6 +43,7 @@ package struct FileCheckpoint: Equatable, Sendable {
     package init(pipeline: String, path: String, device: UInt64, inode: UInt64) {
         self.pipeline = pipeline
         self.path = path
+        self.firstPath = path
         self.device = device
         self.inode = inode
     }

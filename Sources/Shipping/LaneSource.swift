@@ -192,6 +192,10 @@ final class LaneSource {
 
     func rename(to path: String) {
         row.path = path
+        // Nothing was made of it under its former name, now or before a crash.
+        let isUnread = readCheckpoint.offset == 0 && rehearsal == nil && coverage == nil
+        guard isUnread, !isWaitingForRecovery else { return }
+        row.firstPath = path
         context.path = path
     }
 

@@ -112,7 +112,7 @@ package struct LoadedPipeline: Sendable {
     }
 
     func makeContext(row: FileCheckpoint) -> FileContext {
-        FileContext(path: row.path, inode: row.inode, modified: 0, header: row.header)
+        FileContext(path: row.firstPath, inode: row.inode, modified: 0, header: row.header)
     }
 
     /// - Throws: `ServiceError` (78) for a glob that cannot be understood.

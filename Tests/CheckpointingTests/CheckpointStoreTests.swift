@@ -20,6 +20,7 @@ struct CheckpointStoreTests {
                 framerState: 1,
                 guardBytes: [1, 2, 3]
             )
+            file.path = "/var/log/a.log.1"
             file.header = Array("id,name".utf8)
             file.state = .finished
             try store.save([file])

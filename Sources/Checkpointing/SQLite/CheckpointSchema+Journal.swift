@@ -2,6 +2,7 @@ extension CheckpointSchema {
     // Stretches are one blob: a commit then costs one row for each batch, and nothing asks for
     // stretches but the start, which reads all of them.
     static let journalStep = """
+        ALTER TABLE file ADD COLUMN first_path TEXT;
         CREATE TABLE ownership (
             only INTEGER PRIMARY KEY CHECK (only = 1),
             owner INTEGER NOT NULL,
@@ -91,6 +92,7 @@ extension CheckpointSchema {
             state INTEGER NOT NULL,
             updated_at INTEGER NOT NULL,
             checksum INTEGER NOT NULL,
+            first_path TEXT,
             PRIMARY KEY (transactional_id, id)
         ) STRICT, WITHOUT ROWID;
         """

@@ -2,7 +2,8 @@ import Glibc
 
 private let columns = """
     pipeline, job, generation, path, device, inode, birth_time, head_hash, head_length, \
-    offset, line, framer_state, guard, header, state, updated_at, checksum
+    offset, line, framer_state, guard, header, state, updated_at, checksum, \
+    first_path
     """
 
 extension SQLiteConnection {
@@ -24,7 +25,7 @@ extension SQLiteConnection {
     func insert(_ file: FileCheckpoint) throws(CheckpointError) -> Int64 {
         let row = stamped(file)
         try query(
-            "INSERT INTO file (\(columns)) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO file (\(columns)) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             bind: { bindColumns(of: row, to: &$0) }
         )
         return lastInsertedID
@@ -44,7 +45,7 @@ extension SQLiteConnection {
     func updateIfKnown(_ file: FileCheckpoint) throws(CheckpointError) -> Bool {
         let row = stamped(file)
         try query(
-            "UPDATE file SET (\(columns)) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE id = ?",
+            "UPDATE file SET (\(columns)) = (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) WHERE id = ?",
             bind: {
                 bindColumns(of: row, to: &$0)
                 $0.bind(row.id)
@@ -62,7 +63,7 @@ extension SQLiteConnection {
         try query(
             """
             INSERT INTO pending_file (\(columns), id, transactional_id)
-            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
             """,
             bind: {
                 bindColumns(of: row, to: &$0)
@@ -181,6 +182,7 @@ extension SQLiteConnection {
         binder.bind(file.state.rawValue)
         binder.bind(file.updatedAt)
         binder.bind(file.checksum)
+        binder.bind(file.wasRenamed ? file.firstPath : nil)
     }
 
     private func file(
@@ -192,8 +194,10 @@ extension SQLiteConnection {
             device: UInt64(bitPattern: row.integer(4)),
             inode: UInt64(bitPattern: row.integer(5))
         )
-        file.id = row.integer(17)
+        file.id = row.integer(18)
         file.job = row.text(1)
+        // Rows of an older schema have none.
+        if !row.isNull(17) { file.firstPath = row.text(17) }
         file.generation = row.integer(2)
         file.birthTime = row.isNull(6) ? nil : row.integer(6)
         file.headHash = UInt64(bitPattern: row.integer(7))
@@ -220,6 +224,8 @@ extension FileCheckpoint {
         return copy
     }
 
+    fileprivate var wasRenamed: Bool { firstPath != path }
+
     /// Over all that is stored but the id.
     fileprivate var checksum: Int64 {
         var sum = RowChecksum()
@@ -233,6 +239,7 @@ extension FileCheckpoint {
         }
         sum.combine(checkpoint.guardBytes)
         sum.combine(header ?? [])
+        if wasRenamed { sum.combine(firstPath) }
         return sum.value
     }
 }

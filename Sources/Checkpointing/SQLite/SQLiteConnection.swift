@@ -213,7 +213,8 @@ struct SQLiteStatement {
             note(sqlite3_bind_int64(statement.pointer, next(), value))
         }
 
-        mutating func bind(_ text: String) {
+        mutating func bind(_ text: String?) {
+            guard let text else { return bindNull() }
             let count = Int32(clamping: text.utf8.count)
             let position = next()
             note(sqlite3_bind_text(statement.pointer, position, text, count, Self.transient))

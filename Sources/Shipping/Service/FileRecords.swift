@@ -56,7 +56,7 @@ struct FileRecords {
         let file = try open()
         let text = ChunkText(pipeline)
         let processor = RecordProcessor(program: pipeline.program)
-        var context = FileContext(path: row.path, inode: row.inode, modified: 0, header: nil)
+        var context = FileContext(path: row.firstPath, inode: row.inode, modified: 0, header: nil)
         var framer = pipeline.makeFramer()
         let buffer = ReadBuffer(capacity: Self.chunkLength)
         var offset: Int64 = 0

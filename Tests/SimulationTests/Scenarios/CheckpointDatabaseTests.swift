@@ -77,7 +77,10 @@ extension ScenarioTests {
                 beforeStep: nil
             )
             try older.migrate(connection)
+            // Rows are written as they are today, with a column that the older version has not.
+            try connection.run("ALTER TABLE file ADD COLUMN first_path TEXT")
             _ = try connection.insert(row)
+            try connection.run("ALTER TABLE file DROP COLUMN first_path")
         }
         try it.start()
         #expect(it.values == numbers(5..<10))

@@ -213,6 +213,20 @@ extension ScenarioTests {
         #expect(it.values == ["1", "half and half"])
     }
 
+    @Test func `a renamed file keeps the path that its records are made with`() throws {
+        let it = try Scenario("\"a.log*\"", keeping: .database)
+        it.write("a.log", numbered(0..<10))
+        try it.start()
+        it.rename("a.log", "a.log.1")
+        it.append("a.log.1", numbered(10..<20))
+        it.pass()
+        it.kill()
+        it.rename("a.log.1", "a.log.2")
+        it.append("a.log.2", numbered(20..<30))
+        try it.start()
+        #expect(it.values(of: "a.log") == numbers(0..<30))
+    }
+
     @Test func `a file deleted and made again while it was closed is read from its start`() throws {
         let it = try Scenario("\"*.log\"", "close_inactive = 2s")
         it.write("a.log", numbered(0..<10))
