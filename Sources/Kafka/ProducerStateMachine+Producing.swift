@@ -62,6 +62,8 @@ extension ProducerStateMachine {
 
     mutating func nextProducerIDRequest(now: ContinuousClock.Instant) -> Action? {
         guard self.producerID.isWanted, !self.producerID.isAsking else { return nil }
+        // Nothing is sent to a cluster that is not the journal's, which must not forget its own.
+        guard self.recovery.refusal == nil else { return nil }
         guard self.producerID.notBefore.map({ $0 <= now }) ?? true else { return nil }
         guard let broker = self.controlBroker(now: now) else { return nil }
         self.producerID.isAsking = true
@@ -89,8 +91,8 @@ extension ProducerStateMachine {
         self.producerID.isWanted = false
         self.producerID.backoff.reset()
         self.producerID.current = answer.identity
-        guard self.configuration.isJournaled else { return }
-        let clusterID = self.metadata.clusterID ?? ""
+        guard self.configuration.isJournaled, self.recovery.refusal == nil else { return }
+        let clusterID = self.metadata.clusterID ?? self.recovery.clusterID ?? ""
         self.actions.append(.identified(answer.identity, clusterID: clusterID))
     }
 

@@ -40,6 +40,9 @@ struct Broker: ParsableCommand {
     @Flag(help: "Take commands from standard input.")
     var commands = false
 
+    @Option(help: "What the cluster calls itself: no two do so alike.")
+    var clusterID = "forktail-dev-broker"
+
     @Option(help: "Partitions of a topic that is made when first mentioned.")
     var partitions = 1
 
@@ -67,6 +70,7 @@ struct Broker: ParsableCommand {
                 nodes: brokers,
                 dataDirectory: dataDir
             )
+            configuration.clusterID = clusterID
             configuration.tls = security.tls
             configuration.sasl = security.sasl
             let broker = BrokerProcess(configuration)

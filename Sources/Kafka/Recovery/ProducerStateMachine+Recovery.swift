@@ -115,8 +115,8 @@ extension ProducerStateMachine {
 
     /// Stops everything if this is not the cluster of the journal: its numbers mean nothing here.
     mutating func checkCluster(_ clusterID: String?) {
-        guard let expected = self.recovery.clusterID, let clusterID, clusterID != expected,
-            self.recovery.refusal == nil
+        guard let expected = self.recovery.clusterID, !expected.isEmpty,
+            let clusterID, clusterID != expected, self.recovery.refusal == nil
         else { return }
         let reason = """
             bootstrap.servers lead to cluster \(clusterID), and the journal is of cluster \

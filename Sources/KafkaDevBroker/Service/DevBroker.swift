@@ -26,6 +26,8 @@ package final class DevBroker: Sendable {
         package var dataDirectory: String?
         /// The `transaction.version` that the cluster agreed on: 1 or 2.
         package var transactionVersion: Int
+        /// What the cluster calls itself.
+        package var clusterID = "forktail-dev-broker"
 
         package init(
             host: String = "127.0.0.1",
@@ -55,6 +57,7 @@ package final class DevBroker: Sendable {
         self.tls = configuration.tls
         let loop = self.group.next()
         var settings = BrokerStateMachine.Configuration(host: configuration.host)
+        settings.clusterID = configuration.clusterID
         settings.nodes = (0..<max(1, configuration.nodes)).map { index in
             let port = configuration.port == 0 ? 0 : configuration.port + index
             return Node(

@@ -156,7 +156,8 @@ import Testing
         while let action = talk.nextOfNote() {
             switch action {
             case .recoveryStopped(Self.partition, let reason): reasons.append(reason)
-            case .send(.producerID, _, _): continue
+            // Its answer is nothing to keep: the journal's own cluster would be forgotten.
+            case .send(.producerID, _, _): talk.giveProducerID(action)
             default: Issue.record("\(action)")
             }
         }
