@@ -105,6 +105,10 @@ public struct KafkaProducerConfiguration: Sendable, Equatable {
     public var securityProtocol = SecurityProtocol.plaintext
     /// Whether batches are written down before they are sent.
     package var isJournaled = false
+    /// Whether all of them are, and not only those that may be in flight soon.
+    ///
+    /// For records whose source may be gone by then.
+    package var journalsFarAhead = false
     /// The properties `ssl.*`.
     public var tls = TLSSettings()
     /// The properties `sasl.*`.

@@ -38,7 +38,9 @@ extension ProducerStateMachine {
 
     /// Batches of a partition that are numbered and not acknowledged: as many as may be in flight,
     /// and as many that are written down meanwhile.
-    private var journaledAhead: Int { 2 * self.configuration.maxInFlightRequests }
+    private var journaledAhead: Int {
+        self.configuration.journalsFarAhead ? .max : 2 * self.configuration.maxInFlightRequests
+    }
 
     /// Tells that batches are durable.
     package mutating func journaled(_ batches: [ProducerBatch]) {

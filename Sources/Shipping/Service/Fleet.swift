@@ -20,8 +20,9 @@ struct Fleet: Sendable {
         stateDirectory: String,
         logger: Logger
     ) throws {
-        let configuration = settings.configuration
+        var configuration = settings.configuration
         try delivery.check(configuration)
+        configuration.journalsFarAhead = delivery.journal == .bytes
         raiseOpenFileLimit()
         store = try openStore(in: stateDirectory, delivery.durability)
         let pool = BufferPool(configuration: configuration)
@@ -51,7 +52,7 @@ struct Fleet: Sendable {
         )
         if delivery.marksPositions, isJournaled { surroundings.owner = "\(store.owner)" }
         if let journal {
-            surroundings.join(journal.setup, recovery: engine) { row, made in
+            surroundings.join(journal.setup, recovery: engine) { [configuration] row, made in
                 row.remade(of: made, configuration, now: .now)
             }
             surroundings.checkpointsSaved = { [thread = journal.thread] in thread.post(.saved($0)) }
