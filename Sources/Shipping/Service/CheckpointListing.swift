@@ -14,12 +14,15 @@ package struct CheckpointListing {
 
     private let entries: [Entry]
     private let counters: [(name: CounterName, value: Int64)]
+    private let journal: JournalListing
 
     /// - Throws: `ServiceError` (66 when there is no database, 73 when it cannot be trusted).
     package init(stateDirectory: String) throws {
         do throws(CheckpointError) {
             let store = try CheckpointStore.open(readOnly: stateDirectory + "/checkpoints.db")
-            entries = try store.allFiles().map { Entry(row: $0, size: Self.size(of: $0)) }
+            let files = try store.allFiles()
+            entries = files.map { Entry(row: $0, size: Self.size(of: $0)) }
+            journal = JournalListing(try store.journal(), files: files)
             counters = try store.counters().map { ($0.key, $0.value) }
                 .sorted { ($0.0.pipeline, $0.0.name) < ($1.0.pipeline, $1.0.name) }
         } catch {
@@ -47,10 +50,11 @@ package struct CheckpointListing {
                 row.path.printable,
             ])
         }
-        guard !counters.isEmpty else { return Self.aligned(cells) }
         var counts = [["PIPELINE", "COUNTER", "VALUE"]]
         for (name, value) in counters { counts.append([name.pipeline, name.name, "\(value)"]) }
-        return Self.aligned(cells) + "\n" + Self.aligned(counts)
+        // What has nothing but a heading is left out.
+        let others = [counts, journal.cells].filter { $0.count > 1 }
+        return ([cells] + others).map(Self.aligned).joined(separator: "\n")
     }
 
     private static func aligned(_ cells: [[String]]) -> String {
@@ -86,6 +90,6 @@ package struct CheckpointListing {
             "{\"pipeline\":\(LogLine.quoted(name.pipeline)),\"counter\":\(LogLine.quoted(name.name)),"
                 + "\"value\":\(value)}\n"
         }
-        return (files + counts).joined()
+        return (files + counts).joined() + journal.json
     }
 }
