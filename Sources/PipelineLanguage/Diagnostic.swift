@@ -63,6 +63,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
     case notRemakeable = "E603"
     case uncheckedTopic = "W601"
     case unused = "W602"
+    case truncatedFile = "W603"
     case untyped = "N201"
 
     package var severity: Diagnostic.Severity {
@@ -106,6 +107,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
         case .notRemakeable: "a topic, key, partition or condition that depends on the time"
         case .uncheckedTopic: "a topic name made of unchecked data: no end of topics"
         case .unused: "something computed that reaches no record"
+        case .truncatedFile: "files that are truncated, and a journal that needs their bytes"
         case .untyped: "a `parse` without columns: names and types are not checked"
         }
     }

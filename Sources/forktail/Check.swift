@@ -23,6 +23,9 @@ struct Check: ParsableCommand {
     @Option(help: "The mode that they shall run in: exactly_once or at_least_once.")
     var delivery: DeliveryMode = .atLeastOnce
 
+    @Option(help: "What the journal shall keep: positions or bytes.")
+    var journal: JournalContent = .positions
+
     @OptionGroup var common: CommonOptions
 
     func run() throws {
@@ -30,7 +33,8 @@ struct Check: ParsableCommand {
             let report = try PipelineLoader(for: delivery).check(
                 paths: paths,
                 format: format,
-                color: common.color.isOn
+                color: common.color.isOn,
+                journal: journal
             )
             writeToStandardError(report.text)
             if report.errorCount > 0 || (strict && report.warningCount > 0) {

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,6 +99,32 @@ def check(checks, folder):
         result.returncode == 78 and "E201" in result.stderr and not (folder / "no-state").exists(),
         f"{result.returncode} {result.stderr[-400:]}",
     )
+
+
+def check_of_truncated_files(checks, folder):
+    own = folder / "truncated"
+    (own / "logs").mkdir(parents=True)
+    (own / "p.pipeline").write_text(
+        (folder / "good.pipeline").read_text().replace('from "', 'from "logs/app.log", "', 1)
+    )
+    log, copy = own / "logs" / "app.log", own / "logs" / "app.log.1"
+
+    def warns(*arguments):
+        result = kit.forktail("check", own / "p.pipeline", "--delivery", "exactly_once", *arguments)
+        return result.returncode == 0 and "W603" in result.stderr and str(copy) in result.stderr
+
+    log.write_text("one\n")
+    log.rename(copy)
+    log.write_text("two\n")
+    checks.that("check: files that are renamed are left in peace", not warns())
+    copy.unlink()
+    shutil.copy(log, copy)
+    os.truncate(log, 0)
+    checks.that("check: says that a file is copied and truncated", warns())
+    checks.that("check --journal bytes does not", not warns("--journal", "bytes"))
+    text = (own / "p.pipeline").read_text()
+    (own / "p.pipeline").write_text(text.replace("logs/app.log", "logs/app.log*"))
+    checks.that("check: nor if the copies are in the globs", not warns())
 
 
 def test(checks, folder):
@@ -633,6 +660,7 @@ def main():
         write(folder)
         for body in (
             check,
+            check_of_truncated_files,
             test,
             dry_run,
             dry_run_reads_as_run_does,

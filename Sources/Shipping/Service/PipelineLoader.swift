@@ -21,7 +21,7 @@ package struct PipelineLoader {
     private struct Compiled {
         let source: SourceText
         let plan: Plan?
-        let diagnostics: [Diagnostic]
+        var diagnostics: [Diagnostic]
     }
 
     private let mode: DeliveryMode
@@ -34,9 +34,22 @@ package struct PipelineLoader {
 
     /// Checks files and folders of them.
     ///
+    /// - Parameter journal: what it keeps of batches on their way.
     /// - Throws: `ServiceError` (66) when a file cannot be read.
-    package func check(paths: [String], format: DiagnosticFormat, color: Bool) throws -> Report {
-        report(try compile(paths), format: format, color: color)
+    package func check(
+        paths: [String],
+        format: DiagnosticFormat,
+        color: Bool,
+        journal: JournalContent = .positions
+    ) throws -> Report {
+        var compiled = try compile(paths)
+        if mode == .exactlyOnce, journal == .positions {
+            for index in compiled.indices {
+                guard let plan = compiled[index].plan else { continue }
+                compiled[index].diagnostics += try LoadedPipeline(plan: plan).truncationWarnings()
+            }
+        }
+        return report(compiled, format: format, color: color)
     }
 
     /// Loads pipelines that are free of errors.
