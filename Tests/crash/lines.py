@@ -6,10 +6,12 @@ partition.
 """
 
 import bisect
+import gzip
 import os
 import pathlib
 import random
 import re
+import shutil
 import subprocess
 import threading
 import time
@@ -18,6 +20,13 @@ import kit
 
 TOPIC = "crash"
 SENDS = ["", "copy ", "again "]
+DEAD = f"{TOPIC}.dead"
+DIGITS = re.compile(rb"\d+")
+
+# With dead letters: every so manieth line does not parse, and the record of another is refused by
+# Kafka, for its time is long ago, or because it is too long.
+UNPARSED, REFUSED = 50, 61
+LONGEST = 8000
 
 
 def pipeline(options, edition=0):
@@ -31,16 +40,43 @@ def pipeline(options, edition=0):
         if edition % 3 == 2:
             topic += ".b"
         mark = prefix + ("e" * (edition % 2))
-        key = "" if options.no_key else f'  key   = "{mark}${{number}}"\n'
+        part = "@file} ${number % 7" if options.rename else "number"
+        key = "" if options.no_key else f'  key   = "{mark}${{{part}}}"\n'
+        key += "  timestamp = at\n" if options.dead_letters else ""
         sends += f'\nsend {{\n  topic = "{topic}"\n{key}  value = "{prefix}${{@raw}}"\n'
         sends += f'  headers {{ edition = "{edition}" }}\n}}\n'
-    parse = "parse regex('^(?<number>\\d+) ') {\n  number: int\n}\n"
-    return f'from "logs/*.log*"\n\n{parse}{sends}\non error stop\n'
+    policy = f'dead_letter "{DEAD}"' if options.dead_letters else "stop"
+    return f"{source(options)}\n{sends}\non error {policy}\n"
+
+
+def source(options):
+    # Copies are not read, nor is what is put away.
+    glob = "logs/*.log" if options.copytruncate or options.unlink else "logs/*.log*"
+    if options.format == "csv":
+        return f'from "{glob}"\n\nparse csv(header: true) {{\n  number: int\n  text: string\n}}\n'
+    settings = " {\n  multiline = starts_with('^\\d')\n}" if options.format == "multiline" else ""
+    at = (" .* @(?<at>\\d+) ", "  at: time(unix)\n") if options.dead_letters else (" ", "")
+    regex = f"parse regex('^(?<number>\\d+){at[0]}') {{\n  number: int\n{at[1]}}}\n"
+    return f'from "{glob}"{settings}\n\n{regex}'
 
 
 def topics(options):
     names = [TOPIC] + ([f"{TOPIC}.copy"] if options.sends > 1 else [])
+    if options.dead_letters:
+        names.append(DEAD)
     return names + ([f"{name}.b" for name in names] if options.edit_pipeline else [])
+
+
+def topic_settings(options):
+    """Limits by which Kafka refuses some records, and none of the dead letters."""
+    if not options.dead_letters:
+        return {}
+    return {
+        TOPIC: {
+            "message.timestamp.before.max.ms": str(30 * 86_400_000),
+            "max.message.bytes": str(LONGEST),
+        }
+    }
 
 
 class Writer(threading.Thread):
@@ -54,16 +90,24 @@ class Writer(threading.Thread):
         self.folder = pathlib.Path(folder)
         self.options = options
         self.rng = random.Random(rng.random())
+        self.now = int(time.time())
         self.files = [self.open(index) for index in range(options.files)]
         # By file: the first number of each of its generations.
         self.begins = [[0] for _ in self.files]
         self.written = 0
         self.failure = None
+        # Held by who writes, or does something to the files.
+        self.lock = threading.Lock()
 
     def open(self, index):
-        return os.open(
-            self.folder / f"{index}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644
-        )
+        path = self.folder / f"{index}.log"
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self.begin(file)
+        return file
+
+    def begin(self, file):
+        if self.options.format == "csv":
+            os.write(file, b"number,text\n")
 
     def run(self):
         try:
@@ -77,12 +121,13 @@ class Writer(threading.Thread):
         rotated = start
         while self.written < self.options.lines:
             numbers = range(self.written, min(self.written + lot, self.options.lines))
-            for index, file in enumerate(self.files):
-                data = b"".join(self.line(n) for n in numbers if n % len(self.files) == index)
-                cut = self.rng.randrange(len(data) + 1)
-                os.write(file, data[:cut])
-                os.write(file, data[cut:])
-            self.written = numbers.stop
+            with self.lock:
+                for index, file in enumerate(self.files):
+                    data = b"".join(self.line(n) for n in numbers if n % len(self.files) == index)
+                    cut = self.rng.randrange(len(data) + 1)
+                    os.write(file, data[:cut])
+                    os.write(file, data[cut:])
+                self.written = numbers.stop
             if self.options.rotate and time.monotonic() - rotated > self.options.rotate:
                 rotated = time.monotonic()
                 self.rotate(self.rng.randrange(len(self.files)))
@@ -90,15 +135,63 @@ class Writer(threading.Thread):
                 time.sleep(max(0, start + self.written / self.options.rate - time.monotonic()))
 
     def rotate(self, index):
-        path = self.folder / f"{index}.log"
+        """Renames a file, and begins another one."""
+        with self.lock:
+            path = self.path(index)
+            os.close(self.files[index])
+            path.rename(self.folder / f"{index}.log.{len(self.begins[index])}")
+            self.files[index] = self.open(index)
+            self.begins[index].append(self.written)
+
+    def truncate(self, index):
+        """Copies a file and empties it; the lock is held."""
+        path = self.path(index)
+        shutil.copy(path, self.folder / f"{index}.copy.{len(self.begins[index])}")
+        os.truncate(path, 0)
+        self.begin(self.files[index])
+        self.begins[index].append(self.written)
+
+    def unlink(self, index):
+        """Deletes a file and begins another one; the lock is held."""
         os.close(self.files[index])
-        path.rename(self.folder / f"{index}.log.{len(self.begins[index])}")
+        self.path(index).unlink()
         self.files[index] = self.open(index)
         self.begins[index].append(self.written)
 
+    def compress(self):
+        """What is written becomes gzip files, and the lines as they were go."""
+        for file in self.folder.glob("*.log*"):
+            (self.folder / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), 1))
+            file.unlink()
+
+    def path(self, index):
+        return self.folder / f"{index}.log"
+
     def line(self, number):
-        text = b"%d some words of a log line that says %d" % (number, number * 7919)
-        return text.ljust(self.options.size - 1, b".") + b"\n"
+        text = self.text(number).ljust(self.options.size - 1, b".")
+        if self.options.format == "multiline":
+            text += b"\n  at the second line of %d\n  and the third" % number
+        return text + b"\n"
+
+    def text(self, number):
+        separator = b"," if self.options.format == "csv" else b" "
+        text = b"%d%ssome words of a log line that says %d" % (number, separator, number * 7919)
+        if not self.options.dead_letters:
+            return text
+        if number % UNPARSED == 0:
+            return text + b" and no time"
+        if number % REFUSED == 0 and number % 2:
+            return text + b" @1000000 "
+        text += b" @%d " % self.now
+        if number % REFUSED == 0:
+            # No codec makes it short enough.
+            text += random.Random(number).randbytes(LONGEST + 1000).hex().encode()
+        return text
+
+    def is_dead(self, number):
+        """Whether its record is a dead letter."""
+        is_refused = number % REFUSED == 0
+        return self.options.dead_letters and (number % UNPARSED == 0 or is_refused)
 
     def file_of(self, number):
         """The file that a line is in, and which of those that had its name."""
@@ -122,7 +215,12 @@ class Tally:
     def add(self, message):
         value = message.value()
         send = next(n for n in reversed(range(len(SENDS))) if value.startswith(SENDS[n].encode()))
-        number = int(value[len(SENDS[send]) :].split(b" ", 1)[0])
+        content = value[len(SENDS[send]) :]
+        number = int(DIGITS.match(content)[0])
+        is_in_place = (message.topic() == DEAD) == self.writer.is_dead(number)
+        if not is_in_place or content + b"\n" != self.writer.line(number):
+            self.strange += 1
+            self.note("strange", message, number, send)
         place = number * self.sends + send
         repeated = self.counts[place] > 0
         self.counts[place] = min(255, self.counts[place] + 1)
@@ -134,6 +232,9 @@ class Tally:
                 return
         else:
             self.seen += 1
+        if kit.headers(message).get("dlq.kind") == "kafka":
+            # Its answer comes when it comes, and others went on meanwhile.
+            return
         stream = (message.topic(), message.partition(), self.writer.file_of(number))
         if place < self.last.get(stream, -1):
             self.unordered += 1
@@ -166,7 +267,10 @@ class Tally:
 
     @property
     def summary(self):
-        return f"lost {self.lost}, repeated {self.repeated}, out of order {self.unordered}"
+        return (
+            f"lost {self.lost}, repeated {self.repeated}, out of order {self.unordered}, "
+            f"not as written {self.strange}"
+        )
 
 
 def delivery_mode(wanted):

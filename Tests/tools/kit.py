@@ -227,13 +227,21 @@ def stop_broker(process, timeout=20):
 # MARK: Topics and records
 
 
-def create_topics(bootstrap, topics):
-    """Makes topics from {name: partitions}, none of which forgets old records."""
+def create_topics(bootstrap, topics, settings={}):
+    """Makes topics from {name: partitions}, none of which forgets old records.
+
+    `settings` is {name: {setting: value}}.
+    """
     from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     wanted = [
-        NewTopic(name, num_partitions=count, replication_factor=1, config={"retention.ms": "-1"})
+        NewTopic(
+            name,
+            num_partitions=count,
+            replication_factor=1,
+            config={"retention.ms": "-1", **settings.get(name, {})},
+        )
         for name, count in topics.items()
     ]
     for future in admin.create_topics(wanted, operation_timeout=10).values():
