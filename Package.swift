@@ -98,7 +98,6 @@ let package = Package(
                 metricsTestKit,
             ]
         ),
-        tests("ProducerSimulationTests", ["Kafka", "KafkaDevBroker", "KafkaProtocol"]),
         tests("CheckpointingTests", ["Checkpointing"]),
         tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
@@ -110,8 +109,8 @@ let package = Package(
         tests(
             "SimulationTests",
             [
-                "Shipping", "FileTailing", "Checkpointing", "Kafka", "KafkaProtocol",
-                "PipelineLanguage", "RecordProcessing", logging,
+                "Shipping", "FileTailing", "Checkpointing", "Kafka", "KafkaDevBroker",
+                "KafkaProtocol", "PipelineLanguage", "RecordProcessing", logging, nioCore,
             ]
         ),
     ]

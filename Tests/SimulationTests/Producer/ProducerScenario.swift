@@ -3,7 +3,7 @@ import KafkaDevBroker
 @testable import Kafka
 
 /// What a seed decides before anything happens.
-struct Scenario {
+struct ProducerScenario {
     /// What kind of producer is tried, and in which trouble.
     struct Shape {
         var isIdempotent = true
@@ -127,5 +127,15 @@ struct Scenario {
             topic.configs["cleanup.policy"] = "compact"
         }
         return topic
+    }
+
+    var settings: SimulatedCluster<LaneEvent>.Settings {
+        SimulatedCluster.Settings(
+            configuration: self.configuration,
+            broker: self.broker,
+            tellsOfProducers: self.tellsOfProducers,
+            faults: self.faults,
+            faultInterval: self.faultInterval
+        )
     }
 }

@@ -4,31 +4,20 @@ import NIOCore
 
 @testable import Kafka
 
+/// What happens to lanes and their producer, beside what happens between it and the brokers.
+enum LaneEvent {
+    case lane(Int)
+    case createTopic(Int)
+    case closeProducer
+    /// A write of the journal ends, if its process lives.
+    case journaled(incarnation: Int)
+    case processDies
+    case remade(row: Int64, incarnation: Int)
+}
+
 /// A producer, the lanes that write to it and a cluster, with a network between them that a seed
 /// disturbs.
-///
-/// All are machines that take time as an argument, so an hour of theirs takes a moment, and the same
-/// seed always comes to the same end.
-final class Simulation {
-    enum Event {
-        case lane(Int)
-        case connectionArrived(Int)
-        case parcel(Int, SimulatedConnection.Direction)
-        case connectionTimer(Int)
-        case producerTimer, brokerTimer
-        case fault
-        /// A copy of a request reaches a node.
-        case ghost(ByteBuffer, node: Int32)
-        case startNode(Int32)
-        case startCluster
-        case createTopic(Int)
-        case closeProducer
-        /// A write of the journal ends, if its process lives.
-        case journaled(incarnation: Int)
-        case processDies
-        case remade(row: Int64, incarnation: Int)
-    }
-
+final class Simulation: SimulatedCluster<LaneEvent> {
     /// What many simulations came to.
     struct Count {
         var steps = 0
@@ -57,62 +46,31 @@ final class Simulation {
     }
 
     let seed: UInt64
-    let scenario: Scenario
-    var random: SeededGenerator
-    var now: ContinuousClock.Instant
-    let beginning: ContinuousClock.Instant
-    var schedule = Schedule<Event>()
-    var producer: ProducerStateMachine
+    let scenario: ProducerScenario
     var pool: BufferPool
     var lanes: [SimulatedLane] = []
-    var broker: BrokerStateMachine
-    var journal = ByteBuffer()
-    var batchJournal = SimulatedJournal()
+    var batchJournal = SimulatedRows()
     /// Counts the producer's processes.
     var incarnation = 0
     /// Partitions of which it is not known what a process that died left.
     var recovering: Set<TopicPartition> = []
-    var isClusterUp = true
-    var connections: [Int: SimulatedConnection] = [:]
-    var current: [BrokerID: SimulatedConnection] = [:]
-    var lastConnection = 0
     /// The partitions of the topics that the producer told of.
     var partitionCounts: [String: Int32] = [:]
-    /// What was answered to a request for metadata, by its bytes; the oldest first.
-    var metadataAnswers: [[UInt8]: [ByteBuffer]] = [:]
-    /// How many answers with metadata are still to be old ones.
-    var staleAnswers = 0
-    /// What is still to happen to requests with records.
-    var doublings = 0
-    var damages = 0
-    var corruptions = 0
-    var nodeHeldUntil: [Int32: ContinuousClock.Instant] = [:]
     var createdTopics: Set<Int> = []
-    var producerTimerDue: ContinuousClock.Instant?
-    var brokerTimerDue: ContinuousClock.Instant?
     var isDraining = false
     var finishedAt: ContinuousClock.Instant?
     var count = Count()
-    private(set) var failure: String?
     private let isTracing: Bool
     private(set) var trace: [String] = []
 
-    init(seed: UInt64, _ shape: Scenario.Shape, isTracing: Bool = false) throws {
+    init(seed: UInt64, _ shape: ProducerScenario.Shape, isTracing: Bool = false) throws {
         self.seed = seed
         self.isTracing = isTracing
-        self.random = SeededGenerator(seed: seed)
-        self.scenario = Scenario(shape, using: &self.random)
-        self.beginning = .now
-        self.now = self.beginning
-        self.producer = try ProducerStateMachine(
-            configuration: self.scenario.configuration,
-            seed: seed
-        )
-        self.producer.setClock(milliseconds: 1_700_000_000_000, now: self.now)
+        var random = SeededGenerator(seed: seed)
+        self.scenario = ProducerScenario(shape, using: &random)
         self.pool = BufferPool(configuration: self.scenario.configuration)
-        self.broker = BrokerStateMachine(configuration: self.scenario.broker)
-        self.broker.setClock(milliseconds: 1_700_000_000_000, now: self.now)
-        self.broker.keepJournal(now: self.now)
+        try super.init(self.scenario.settings, random: random, producerSeed: seed, now: .now)
+        self.faultsEnd = self.beginning + self.scenario.faultsLast
         for (number, records) in self.scenario.lanes.enumerated() {
             self.addLane(number, records: records)
         }
@@ -128,14 +86,14 @@ final class Simulation {
             begin: self.now
         )
         self.lanes.append(lane)
-        self.schedule.add(.lane(number), at: self.now)
+        self.add(.lane(number), at: self.now)
     }
 
     /// Runs until nothing is left to happen, and checks what came of it.
     func run() throws(Failure) {
         if !self.scenario.broker.createsTopics {
             for (number, topic) in self.scenario.topics.enumerated() {
-                self.schedule.add(.createTopic(number), at: self.beginning + topic.createdAfter)
+                self.add(.createTopic(number), at: self.beginning + topic.createdAfter)
             }
         }
         self.schedule.add(.fault, at: self.beginning + self.scenario.faultInterval)
@@ -156,22 +114,11 @@ final class Simulation {
     /// the requests that are still lost.
     private static let waitLimit = Duration.seconds(20)
 
-    private func perform(_ event: Event) {
-        switch event {
+    override func perform(_ own: LaneEvent) {
+        switch own {
         case .lane(let number):
             self.lanes[number].timerDue = nil
             self.write(self.lanes[number])
-        case .connectionArrived(let number): self.connectionArrived(number)
-        case .parcel(let number, let direction): self.parcelDue(number, direction)
-        case .connectionTimer(let number): self.connectionTimer(number)
-        case .producerTimer: self.producerTimerDue = nil
-        case .brokerTimer:
-            self.brokerTimerDue = nil
-            self.runBroker()
-        case .fault: self.nextFault()
-        case .ghost(let frame, let node): self.ghostArrived(frame, at: node)
-        case .startNode(let node): self.startNode(node)
-        case .startCluster: self.startCluster()
         case .createTopic(let number): self.createTopic(number)
         case .closeProducer: self.closeProducer()
         case .journaled(let incarnation):
@@ -181,40 +128,18 @@ final class Simulation {
         }
     }
 
-    /// Lets the producer do all it wants to do now.
-    private func settle() {
-        while self.failure == nil, let action = self.producer.nextAction(now: self.now) {
-            self.perform(action)
-        }
+    override func settle() {
+        super.settle()
         for lane in self.lanes where lane.takeMemoryNews() {
-            self.schedule.add(.lane(lane.number), at: self.now)
-        }
-        if let due = self.producer.nextDeadline(now: self.now),
-            self.producerTimerDue.map({ due < $0 }) ?? true
-        {
-            self.producerTimerDue = due
-            self.schedule.add(.producerTimer, at: due)
+            self.add(.lane(lane.number), at: self.now)
         }
         self.drainIfWritten()
         self.checkPossibleDuplicates()
     }
 
-    private func perform(_ action: ProducerStateMachine.Action) {
+    override func performOther(_ action: ProducerStateMachine.Action) {
         switch action {
-        case .connect(let broker, let address): self.connect(broker, address)
-        case .disconnect(let broker, let reason):
-            guard let connection = self.current[broker] else {
-                return self.producer.connectionClosed(broker, reason: reason, now: self.now)
-            }
-            self.closeClient(connection, reason: reason)
-        case .send(let request, let id, let broker):
-            guard let connection = self.current[broker] else {
-                return self.fail("a request goes to broker \(broker), which is not connected")
-            }
-            self.checkSending(request)
-            self.note("request \(id) to broker \(broker): \(self.name(of: request))")
-            connection.machine.send(request, id: id, now: self.now)
-            self.runClient(connection)
+        case .connect, .disconnect, .send: break
         case .deliver(let deliveries):
             for delivery in deliveries {
                 self.batchJournal.settle(delivery)
@@ -234,6 +159,23 @@ final class Simulation {
         }
     }
 
+    override func check(_ request: ProducerRequest) { self.checkSending(request) }
+
+    override func clusterStarted() {
+        for number in self.scenario.topics.indices where self.createdTopics.contains(number) {
+            self.createTopic(number)
+        }
+    }
+
+    private func createTopic(_ number: Int) {
+        self.createdTopics.insert(number)
+        let topic = self.scenario.topics[number]
+        guard self.isClusterUp, self.broker.topicPartitionCounts[topic.name] == nil else { return }
+        self.note("\(topic.name) is made")
+        self.broker.createTopic(topic.name, partitions: topic.partitions, configs: topic.configs)
+        self.runBroker()
+    }
+
     // MARK: The end
 
     /// Once all is written, the producer drains; the faults go on for a while.
@@ -243,7 +185,7 @@ final class Simulation {
         else { return }
         self.isDraining = true
         let wait = self.scenario.closesEarly ? Duration.zero : self.scenario.faultsLast
-        self.schedule.add(.closeProducer, at: max(self.now, self.beginning + wait))
+        self.add(.closeProducer, at: max(self.now, self.beginning + wait))
     }
 
     private func closeProducer() {
@@ -251,8 +193,6 @@ final class Simulation {
         self.note("the producer is to end")
         self.producer.close(draining: true)
     }
-
-    var faultsEnd: ContinuousClock.Instant { self.beginning + self.scenario.faultsLast }
 
     /// Notes that something was settled which has waited since then.
     func noteWait(since begin: ContinuousClock.Instant, of what: @autoclosure () -> String) {
@@ -267,23 +207,9 @@ final class Simulation {
 
     // MARK: What is told
 
-    func fail(_ what: String) {
-        if self.failure == nil { self.failure = what }
-    }
-
-    func note(_ what: @autoclosure () -> String) {
+    override func note(_ what: @autoclosure () -> String) {
         guard self.isTracing else { return }
         let milliseconds = Int64((self.now - self.beginning) / .milliseconds(1))
         self.trace.append("\(milliseconds) ms: \(what())")
-    }
-
-    /// A span of time out of a range of milliseconds.
-    func milliseconds(_ range: ClosedRange<Int>) -> Duration {
-        .milliseconds(Int.random(in: range, using: &self.random))
-    }
-
-    /// True once in so many times.
-    func onceIn(_ times: Int) -> Bool {
-        Int.random(in: 0..<times, using: &self.random) == 0
     }
 }

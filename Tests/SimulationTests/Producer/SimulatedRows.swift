@@ -4,7 +4,7 @@ import KafkaProtocol
 @testable import Kafka
 
 /// What is written down, and what a crash would leave of it.
-struct SimulatedJournal {
+struct SimulatedRows {
     struct Row: Equatable {
         var partition: TopicPartition
         var topicID: TopicID
@@ -165,7 +165,7 @@ struct SimulatedJournal {
     }
 }
 
-extension SimulatedJournal.Contents {
+extension SimulatedRows.Contents {
     init(_ batch: ProducerBatch) {
         self.names = (0..<batch.recordCount).map { index in
             Simulation.Name(
@@ -180,10 +180,10 @@ extension SimulatedJournal.Contents {
 
 extension Simulation {
     func write(_ batches: [ProducerBatch]) {
-        self.note("written down: \(batches.map { self.name(of: $0) }.joined(separator: ", "))")
+        self.note("written down: \(batches.map { $0.name }.joined(separator: ", "))")
         if let problem = self.batchJournal.write(batches) { self.fail(problem) }
         let delay = self.onceIn(10) ? self.milliseconds(0...3000) : self.milliseconds(0...30)
-        self.schedule.add(.journaled(incarnation: self.incarnation), at: self.now + delay)
+        self.add(.journaled(incarnation: self.incarnation), at: self.now + delay)
     }
 
     func journaled() {
@@ -195,7 +195,7 @@ extension Simulation {
     func checkSending(_ request: ProducerRequest) {
         guard self.scenario.shape.isJournaled, case .produce(let batches) = request else { return }
         for batch in batches where !self.batchJournal.has(batch) {
-            self.fail("\(self.name(of: batch)) is sent and not written down")
+            self.fail("\(batch.name) is sent and not written down")
         }
     }
 
@@ -225,7 +225,7 @@ extension Simulation {
 
     private func checkRow(
         of batch: RecordBatch,
-        among rows: [SimulatedJournal.Row],
+        among rows: [SimulatedRows.Row],
         _ partition: TopicPartition
     ) throws {
         let header = batch.header

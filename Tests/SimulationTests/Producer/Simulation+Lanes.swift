@@ -10,7 +10,7 @@ extension Simulation {
         if lane.draft != nil || lane.nextBurst <= self.now { self.writeBurst(lane) }
         if !lane.hasRecords, lane.draft == nil { lane.accumulator.flush() }
         while let batch = lane.accumulator.nextReady(now: self.now) {
-            self.note("lane \(lane.number) submits \(self.name(of: batch))")
+            self.note("lane \(lane.number) submits \(batch.name)")
             self.producer.submit([batch], now: self.now)
         }
         // Memory or metadata calls the lane that waits for it.
@@ -18,7 +18,7 @@ extension Simulation {
         let due = [burst, lane.accumulator.nextDeadline].compactMap(\.self).min()
         guard let due, lane.timerDue.map({ due < $0 }) ?? true else { return }
         lane.timerDue = due
-        self.schedule.add(.lane(lane.number), at: due)
+        self.add(.lane(lane.number), at: due)
     }
 
     private func writeBurst(_ lane: SimulatedLane) {
@@ -76,14 +76,14 @@ extension Simulation {
         }
         for lane in self.lanes {
             lane.accumulator.update(metadata: topic)
-            if lane.draft != nil { self.schedule.add(.lane(lane.number), at: self.now) }
+            if lane.draft != nil { self.add(.lane(lane.number), at: self.now) }
         }
     }
 
     /// Takes a receipt.
     func settle(_ delivery: Delivery) {
         let batch = delivery.batch
-        self.note("\(self.name(of: batch)) is \(delivery.result)")
+        self.note("\(batch.name) is \(delivery.result)")
         var baseOffset: Int64 = -1
         switch delivery.result {
         case .acknowledged(let offset, _):
@@ -105,7 +105,7 @@ extension Simulation {
         }
         lane.accumulator.settled(batch)
         batch.release()
-        self.noteWait(since: batch.createdAt, of: self.name(of: batch))
+        self.noteWait(since: batch.createdAt, of: batch.name)
     }
 
     private func checkAcknowledged(_ batch: ProducerBatch, at offset: Int64) {
@@ -115,26 +115,7 @@ extension Simulation {
         // While the cluster is down its log is on the disk.
         guard self.isClusterUp else { return }
         if offset + Int64(batch.recordCount) > end {
-            self.fail("\(self.name(of: batch)) at \(offset) is beyond the log's end \(end)")
+            self.fail("\(batch.name) at \(offset) is beyond the log's end \(end)")
         }
-    }
-
-    func name(of batch: ProducerBatch) -> String {
-        let first = batch.position(ofRecord: 0)
-        let last = batch.position(ofRecord: batch.recordCount - 1)
-        let sequence = batch.sequence.map { " seq \($0)" } ?? ""
-        let owner = batch.run(ofRecord: 0).owner
-        return "\(batch.topic)-\(batch.partition) \(owner):\(first)…\(last)\(sequence)"
-    }
-
-    func name(of request: ProducerRequest) -> String {
-        guard case .produce(let batches) = request else { return "\(request)" }
-        return batches.map { self.name(of: $0) }.joined(separator: ", ")
-    }
-
-    func name(of answer: ProducerAnswer) -> String {
-        guard case .produce(let answer) = answer else { return "\(answer)" }
-        return answer.partitions.map { "\($0.topic)-\($0.partition) \($0.error)" }
-            .joined(separator: ", ")
     }
 }

@@ -4,13 +4,13 @@ import NIOCore
 
 @testable import Kafka
 
-extension Simulation {
+extension SimulatedCluster {
     func nextFault() {
         guard self.now < self.faultsEnd else { return }
-        if let fault = self.scenario.faults.randomElement(using: &self.random), self.inject(fault) {
-            self.count.faults[fault, default: 0] += 1
+        if let fault = self.settings.faults.randomElement(using: &self.random), self.inject(fault) {
+            self.faultCounts[fault, default: 0] += 1
         }
-        let wait = self.scenario.faultInterval * Int.random(in: 20...200, using: &self.random) / 100
+        let wait = self.settings.faultInterval * Int.random(in: 20...200, using: &self.random) / 100
         self.schedule.add(.fault, at: self.now + wait)
     }
 
@@ -126,7 +126,7 @@ extension Simulation {
     // MARK: The cluster
 
     private func anyNode() -> Int32 {
-        self.scenario.broker.nodes.randomElement(using: &self.random)?.id ?? 1
+        self.settings.broker.nodes.randomElement(using: &self.random)?.id ?? 1
     }
 
     private func moveLeader() -> Bool {
@@ -174,9 +174,8 @@ extension Simulation {
 
     func startCluster() {
         self.note("the cluster starts")
-        var fresh = BrokerStateMachine(configuration: self.scenario.broker)
-        let elapsed = Int64((self.now - self.beginning) / .milliseconds(1))
-        fresh.setClock(milliseconds: 1_700_000_000_000 + elapsed, now: self.now)
+        var fresh = BrokerStateMachine(configuration: self.settings.broker)
+        fresh.setClock(milliseconds: self.wallClock, now: self.now)
         do {
             var rest = self.journal
             try fresh.restore(from: &rest, now: self.now)
@@ -188,17 +187,6 @@ extension Simulation {
         self.broker = fresh
         self.journal = joined(fresh.snapshot(isStopped: false, now: self.now))
         self.isClusterUp = true
-        for number in self.scenario.topics.indices where self.createdTopics.contains(number) {
-            self.createTopic(number)
-        }
-    }
-
-    func createTopic(_ number: Int) {
-        self.createdTopics.insert(number)
-        let topic = self.scenario.topics[number]
-        guard self.isClusterUp, self.broker.topicPartitionCounts[topic.name] == nil else { return }
-        self.note("\(topic.name) is made")
-        self.broker.createTopic(topic.name, partitions: topic.partitions, configs: topic.configs)
-        self.runBroker()
+        self.clusterStarted()
     }
 }

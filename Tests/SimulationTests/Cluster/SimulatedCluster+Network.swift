@@ -4,7 +4,7 @@ import NIOCore
 
 @testable import Kafka
 
-extension Simulation {
+extension SimulatedCluster {
     typealias Direction = SimulatedConnection.Direction
 
     // MARK: The client's end
@@ -15,7 +15,7 @@ extension Simulation {
             number: self.lastConnection,
             broker: broker,
             node: Int32(address.host.dropFirst(4)) ?? -1,
-            configuration: self.scenario.configuration,
+            configuration: self.settings.configuration,
             now: self.now
         )
         self.connections[connection.number] = connection
@@ -30,7 +30,7 @@ extension Simulation {
         guard let connection = self.connections[number], connection.isOpenToClient else { return }
         if let end = self.nodeHeldUntil[connection.node], end > self.now {
             let deadline =
-                connection.openedAt + self.scenario.configuration.connectionSetupTimeout
+                connection.openedAt + self.settings.configuration.connectionSetupTimeout
             guard deadline > self.now else {
                 return self.closeClient(connection, reason: "it does not answer")
             }
@@ -56,7 +56,7 @@ extension Simulation {
             case .write(let pieces): self.write(joined(pieces), on: connection)
             case .ready: self.producer.connected(connection.broker, now: self.now)
             case .answered(let request, let answer):
-                self.note("request \(request) is answered: \(self.name(of: answer))")
+                self.note("request \(request) is answered: \(ProducerBatch.names(in: answer))")
                 self.producer.received(answer, to: request, now: self.now)
             case .getCredentials: self.fail("nobody logs in here")
             case .close(let reason), .refuse(let reason):
@@ -266,7 +266,7 @@ extension Simulation {
         if let request = connection.metadataRequests.removeValue(forKey: correlationID) {
             frame = self.metadataAnswer(frame, to: request, correlationID)
         }
-        if correlationID == 1, !self.scenario.tellsOfProducers {
+        if correlationID == 1, !self.settings.tellsOfProducers {
             Self.hideDescribeProducers(&frame)
         }
         self.send(.bytes(frame), on: connection, .toClient)

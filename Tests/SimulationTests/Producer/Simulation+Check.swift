@@ -18,6 +18,7 @@ extension Simulation {
     /// What must hold when nothing is left to happen.
     func check() {
         self.checkMachines()
+        self.count.faults = self.faultCounts
         var found: [Name: [Place]] = [:]
         do {
             found = try self.readLog()

@@ -5,17 +5,11 @@ import NIOCore
 
 /// The producer's process dies, and another one recovers from what is written down.
 extension Simulation {
-    private static let firstTime: Int64 = 1_700_000_000_000
-
-    private var wallClock: Int64 {
-        Self.firstTime + Int64((self.now - self.beginning) / .milliseconds(1))
-    }
-
     func planDeaths() {
         guard self.scenario.shape.dies else { return }
         for _ in 0..<Int.random(in: 1...3, using: &self.random) {
             let length = Int(self.scenario.faultsLast / .milliseconds(1))
-            self.schedule.add(.processDies, at: self.now + self.milliseconds(0...length))
+            self.add(.processDies, at: self.now + self.milliseconds(0...length))
         }
     }
 
@@ -65,7 +59,7 @@ extension Simulation {
                 seed: self.random.next(),
                 journaled: owed
             )
-            self.schedule.add(.lane(lane.number), at: self.now)
+            self.add(.lane(lane.number), at: self.now)
         }
         self.recoverPartitions()
     }
@@ -80,7 +74,7 @@ extension Simulation {
             now: self.now
         )
         for row in recoveries.flatMap(\.rows) {
-            self.schedule.add(
+            self.add(
                 .remade(row: row.id, incarnation: self.incarnation),
                 at: self.now + self.milliseconds(0...3000)
             )
@@ -158,6 +152,6 @@ extension Simulation {
         }
         self.recovering.remove(id)
         guard self.recovering.isEmpty else { return }
-        for lane in self.lanes { self.schedule.add(.lane(lane.number), at: self.now) }
+        for lane in self.lanes { self.add(.lane(lane.number), at: self.now) }
     }
 }

@@ -9,44 +9,46 @@ import Testing
 struct ProducerSimulationTests {
     @Test func `every record is in the log once and in order, whatever happens on the way`() throws
     {
-        try run(Scenario.Shape())
+        try run(ProducerScenario.Shape())
     }
 
     @Test func `after a restart that forgets, nothing comes twice`() throws {
-        try run(Scenario.Shape(restartsInOrder: true))
+        try run(ProducerScenario.Shape(restartsInOrder: true))
     }
 
     @Test func `a record that the broker refuses takes no other with it`() throws {
-        try run(Scenario.Shape(hasPoison: true))
+        try run(ProducerScenario.Shape(hasPoison: true))
     }
 
     @Test func `what was not delivered in time fails, and the rest is in the log once`() throws {
-        try run(Scenario.Shape(restartsInOrder: true, hasDeliveryTimeout: true))
+        try run(ProducerScenario.Shape(restartsInOrder: true, hasDeliveryTimeout: true))
     }
 
     @Test func `whatever happens, what is sent is written down with its numbers`() throws {
-        try run(Scenario.Shape(isJournaled: true))
+        try run(ProducerScenario.Shape(isJournaled: true))
     }
 
     @Test func `what is numbered anew or divided is written down anew before it is sent`() throws {
-        try run(Scenario.Shape(restartsInOrder: true, hasPoison: true, isJournaled: true))
+        try run(ProducerScenario.Shape(restartsInOrder: true, hasPoison: true, isJournaled: true))
     }
 
     @Test func `what fails while it is written down leaves others their numbers`() throws {
-        try run(Scenario.Shape(hasPoison: true, hasDeliveryTimeout: true, isJournaled: true))
+        try run(
+            ProducerScenario.Shape(hasPoison: true, hasDeliveryTimeout: true, isJournaled: true)
+        )
     }
 
     @Test func `without idempotence nothing that was acknowledged is missing`() throws {
-        try run(Scenario.Shape(isIdempotent: false))
+        try run(ProducerScenario.Shape(isIdempotent: false))
     }
 
     @Test func `when the process dies, the next one has each record in the log once and in order`()
         throws
     {
-        try run(Scenario.Shape(isJournaled: true, dies: true))
+        try run(ProducerScenario.Shape(isJournaled: true, dies: true))
     }
 
-    private func run(_ shape: Scenario.Shape) throws {
+    private func run(_ shape: ProducerScenario.Shape) throws {
         var sum = Simulation.Count()
         for seed in seeds {
             let simulation = try Simulation(seed: seed, shape)
@@ -64,7 +66,7 @@ struct ProducerSimulationTests {
     /// The same again, with a trace.
     private func story(
         of seed: UInt64,
-        _ shape: Scenario.Shape,
+        _ shape: ProducerScenario.Shape,
         _ failure: Simulation.Failure
     ) throws -> String {
         let simulation = try Simulation(seed: seed, shape, isTracing: true)
