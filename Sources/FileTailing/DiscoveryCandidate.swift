@@ -44,8 +44,10 @@ extension DiscoveryCandidate {
         guard known.key == evidence.key, known.mayBeBorn(at: evidence.birthTime) else {
             return false
         }
-        return known.position.offset > 0
-            ? holds(known.position) : known.head.holds(for: evidence.head)
+        let beginsAlike = known.head.holds(for: evidence.head)
+        if known.position.offset == 0 { return beginsAlike }
+        // Lines may end alike: the bytes before a place alone do not tell one file from another.
+        return holds(known.position) && (beginsAlike || known.head.length == 0)
     }
 
     /// Whether all that is there of this file may be the first bytes of another.

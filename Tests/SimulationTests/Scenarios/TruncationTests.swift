@@ -55,6 +55,20 @@ extension ScenarioTests {
         #expect(it.values.filter { !gone.contains($0) } == wanted)
     }
 
+    @Test func `47: a file that grew past its place anew is new, though lines end alike`() throws {
+        func lines(_ range: Range<Int>) -> String {
+            range.map { "\($0)" + String(repeating: ".", count: 100) + "\n" }.joined()
+        }
+        let it = try Scenario(keeping: .database)
+        it.write("a.log", lines(100..<200))
+        try it.start()
+        it.stop()
+        it.write("a.log", lines(200..<500))
+        try it.start()
+        it.pass(.seconds(30))
+        #expect(it.values.map { $0.prefix(3) } == numbers(100..<500).map { $0.prefix(3) })
+    }
+
     @Test(arguments: [false, true])
     func `47: copytruncate while it was stopped leaves the new lines, and a copy's rest`(
         isCopyInGlob: Bool
