@@ -71,6 +71,7 @@ package struct CheckpointListing {
         let files = entries.map { entry in
             let row = entry.row
             var fields = [
+                "\"id\":\(row.id)",
                 "\"pipeline\":\(LogLine.quoted(row.pipeline))",
                 "\"job\":\(LogLine.quoted(row.job))",
                 "\"path\":\(LogLine.quoted(row.path))",

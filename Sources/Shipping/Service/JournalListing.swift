@@ -68,6 +68,7 @@ struct JournalListing {
         groups.map { group, content in
             let fields = [
                 "\"beyond_checkpoint\":\(LogLine.quoted(group.isSettled ? "delivered" : "in_flight"))",
+                "\"id\":\(group.file)",
                 "\"file\":\(LogLine.quoted(files[group.file]?.path ?? ""))",
                 "\"topic\":\(LogLine.quoted(group.topic))",
                 "\"partition\":\(group.partition)",
