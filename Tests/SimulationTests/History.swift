@@ -26,6 +26,9 @@ final class History: @unchecked Sendable {
         var sends = Sends.one
         /// How many partitions the topics have.
         var partitions: Int32 = 1
+        /// Whether what is sent goes through the real producer and a bad network to brokers; else
+        /// it gets there.
+        var hasBrokers = false
         /// Whether files are on the machine's own disk, watched by its inotify.
         var usesRealDisk = false
         /// How much of its trace a failure shows.
@@ -114,7 +117,9 @@ final class History: @unchecked Sendable {
     private let shape: Shape
     private let pipeline: LoadedPipeline
     private let disk: SimulatedDisk
-    private let kafka = SimulatedKafka()
+    private let kafka: any SimulatedDownstream
+    /// The same, where Kafka is as it is.
+    private var producer: SimulatedProducer? { kafka as? SimulatedProducer }
     private let store = SimulatedCheckpoints()
     private let journal = SimulatedJournal()
     private var process: SimulatedProcess?
@@ -153,12 +158,40 @@ final class History: @unchecked Sendable {
             mirror: mirror
         )
         disk.faults = shape.hints
+        let story = Story()
+        kafka = try Self.kafka(shape, seed: seed, firstTime: disk.time / 1_000_000, now, story)
         pipeline = try Self.pipeline(
             glob: folder + (shape.keepsRotatedInGlob ? "/*" : "/*.log"),
             shape.sends
         )
-        kafka.partitionCount = shape.partitions
         store.onSave = { [unowned self] row in checkCheckpoint(row) }
+        story.onEvent = { [unowned self] in note($0) }
+    }
+
+    /// What is told before anybody listens is lost.
+    private final class Story {
+        var onEvent: (String) -> Void = { _ in }
+    }
+
+    private static func kafka(
+        _ shape: Shape,
+        seed: UInt64,
+        firstTime: Int64,
+        _ now: ContinuousClock.Instant,
+        _ story: Story
+    ) throws -> any SimulatedDownstream {
+        guard shape.hasBrokers else {
+            let kafka = SimulatedKafka()
+            kafka.partitionCount = shape.partitions
+            return kafka
+        }
+        return try SimulatedProducer(
+            partitions: shape.partitions,
+            seed: seed &+ 2,
+            firstTime: firstTime,
+            now: now,
+            onEvent: { story.onEvent($0) }
+        )
     }
 
     // MARK: Running
@@ -168,7 +201,7 @@ final class History: @unchecked Sendable {
         for _ in 0..<shape.steps {
             step()
             pass(.milliseconds(Int.random(in: 0...400, using: &generator)))
-            if failure != nil { break }
+            if failure != nil || producer?.failure != nil { break }
         }
         finish()
         try check()
@@ -178,10 +211,12 @@ final class History: @unchecked Sendable {
     private func finish() {
         note("end")
         disk.faults = .init()
+        producer?.endFaults()
         kafka.isPaused = false
         if process == nil { start() }
         completeLine()
-        pass(.seconds(90))
+        // A recovery waits for requests that may come late.
+        pass(.seconds(shape.hasBrokers ? 400 : 90))
         stop()
     }
 
@@ -240,7 +275,12 @@ final class History: @unchecked Sendable {
                 if now >= end { return }
                 continue
             }
-            let next = min(process?.nextDeadline ?? end, end)
+            if process == nil, kafka.hasWork {
+                kafka.step(&generator)
+                continue
+            }
+            let deadline = process?.nextDeadline ?? kafka.nextDeadline
+            let next = min(deadline ?? end, end)
             move(to: max(next, now))
             if now >= end { return }
         }
@@ -250,6 +290,7 @@ final class History: @unchecked Sendable {
     private func move(to instant: ContinuousClock.Instant) {
         disk.time += Int64((instant - now) / .nanoseconds(1))
         now = instant
+        kafka.move(to: now)
     }
 
     // MARK: Steps
@@ -660,7 +701,7 @@ final class History: @unchecked Sendable {
     }
 
     private func check() throws(Failure) {
-        if let failure { throw fail(failure) }
+        if let failure = failure ?? producer?.failure { throw fail(failure) }
         for topic in topics { try check(kafka.entries.filter { $0.partition.topic == topic }) }
         let destroyed = destroyedBytes.values.reduce(0, +)
         // After a crash what was delivered is unread again, and may vanish so.

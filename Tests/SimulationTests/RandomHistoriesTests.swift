@@ -35,6 +35,20 @@ struct RandomHistoriesTests {
         try run(shape, isKnownToFail: sends != .one)
     }
 
+    @Test(arguments: [true, false], History.Sends.allCases)
+    func `with the producer, the network and the brokers as they are it is the same`(
+        keepsRotatedInGlob: Bool,
+        sends: History.Sends
+    ) throws {
+        var shape = History.Shape(keepsRotatedInGlob: keepsRotatedInGlob)
+        shape.isExact = true
+        shape.sends = sends
+        shape.partitions = 3
+        shape.hasBrokers = true
+        // New, and what it has found is still to be mended.
+        try run(shape, isKnownToFail: true)
+    }
+
     @Test(arguments: [true, false])
     func `hints may get lost, come twice and in another order`(keepsRotatedInGlob: Bool) throws {
         let faults = SimulatedDisk.HintFaults(

@@ -13,7 +13,7 @@ import Synchronization
 /// each batch whether the log has it.
 ///
 /// One thread at a time uses it.
-final class SimulatedKafka: BatchSink, BatchRecovering, @unchecked Sendable {
+final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     private struct Waiting {
         let batch: ProducerBatch
         let listener: any DeliveryListener
@@ -93,18 +93,18 @@ final class SimulatedKafka: BatchSink, BatchRecovering, @unchecked Sendable {
         waiting.filter { $0.step != .appended }.flatMap { Self.values($0.records) }
     }
 
-    /// - Parameter open: rows of which nobody knows whether they are in the log.
-    /// - Parameter journal: what takes batches before they are sent; nil for none.
+    /// - Parameter journal: what an earlier life left; nil where nothing is journaled.
+    /// - Parameter post: takes batches before they are sent.
     func connect(
         _ listeners: [any DeliveryListener],
-        open: [JournaledBatch] = [],
+        to journal: JournalSetup? = nil,
         rows: RowMaker? = nil,
-        journal: ((JournalMessage) -> Void)? = nil
+        post: @escaping (JournalMessage) -> Void = { _ in }
     ) {
         self.listeners = listeners
         self.rows = rows
-        self.journal = journal
-        self.open = open
+        self.journal = journal == nil ? nil : post
+        open = journal?.open ?? []
         remade = [:]
         waiting = []
         metadataFor = []
@@ -128,6 +128,10 @@ final class SimulatedKafka: BatchSink, BatchRecovering, @unchecked Sendable {
     func cannotRemake(row: Int64) { remade[row] = .impossible }
 
     // MARK: Steps
+
+    // Nothing here takes time.
+    func move(to now: ContinuousClock.Instant) {}
+    var nextDeadline: ContinuousClock.Instant? { nil }
 
     private enum Actor { case recover(Int), journal(Int), append(Int), answer(Int) }
 
@@ -262,7 +266,7 @@ final class SimulatedKafka: BatchSink, BatchRecovering, @unchecked Sendable {
         journal = nil
     }
 
-    private static func records(of batch: ProducerBatch) -> [Record] {
+    static func records(of batch: ProducerBatch) -> [Record] {
         guard let buffer = batch.sealed?.buffer,
             let batches = try? RecordBatch.batches(in: buffer)
         else { preconditionFailure("a batch that cannot be read") }

@@ -13,7 +13,7 @@ final class SimulatedProcess {
     /// What outlives a process.
     struct Host {
         var disk: any Disk
-        var kafka: SimulatedKafka
+        var kafka: any SimulatedDownstream
         var store: any CheckpointKeeping
         /// Milliseconds since 1970.
         var wallClock: @Sendable () -> Int64
@@ -64,7 +64,7 @@ final class SimulatedProcess {
     private let host: Host
     private var journal: JournalWorker?
     private let journalInbox = JournalInbox()
-    private var kafka: SimulatedKafka { host.kafka }
+    private var kafka: any SimulatedDownstream { host.kafka }
     private(set) var isDraining = false
 
     init(_ pipeline: LoadedPipeline, on host: Host, _ limits: Limits) throws {
@@ -123,7 +123,7 @@ final class SimulatedProcess {
         )
         host.kafka.connect(
             inboxes,
-            open: journal?.open ?? [],
+            to: journal,
             rows: journal.map { journal in
                 RowMaker(
                     registry: journal.registry,
@@ -132,7 +132,7 @@ final class SimulatedProcess {
                     wallClock: host.wallClock
                 )
             },
-            journal: journal.map { _ in { [journalInbox] in journalInbox.messages.append($0) } }
+            post: { [journalInbox] in journalInbox.messages.append($0) }
         )
     }
 
@@ -196,7 +196,8 @@ final class SimulatedProcess {
     }
 
     var nextDeadline: ContinuousClock.Instant? {
-        let others = [isDraining ? nil : watcher.nextDeadline, journal?.nextDeadline]
+        let watcher = isDraining ? nil : watcher.nextDeadline
+        let others = [watcher, journal?.nextDeadline, kafka.nextDeadline]
         return (lanes.map { $0.isDone ? nil : $0.nextDeadline } + others).compactMap { $0 }.min()
     }
 

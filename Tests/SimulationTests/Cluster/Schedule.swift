@@ -24,6 +24,8 @@ struct Schedule<Event> {
         }
     }
 
+    var nextTime: ContinuousClock.Instant? { self.heap.first?.time }
+
     mutating func popFirst() -> (time: ContinuousClock.Instant, event: Event)? {
         guard let first = self.heap.first else { return nil }
         let last = self.heap.removeLast()

@@ -123,6 +123,27 @@ extension SimulatedCluster {
         self.lateErrors.randomElement(using: &self.random) ?? .requestTimedOut
     }
 
+    // MARK: The client
+
+    /// The producer's process dies: what it sent before may still arrive, and much later.
+    func clientDies() {
+        for connection in self.connections.values.sorted(by: { $0.number < $1.number })
+        where connection.isOpenToClient {
+            self.leave(connection)
+        }
+        self.current = [:]
+    }
+
+    private func leave(_ connection: SimulatedConnection) {
+        connection.isOpenToClient = false
+        connection.toClient.parcels.removeAll()
+        if self.onceIn(3) { self.cut(&connection.toBroker) }
+        if self.onceIn(3) {
+            connection.toBroker.heldUntil = self.now + self.milliseconds(50...20_000)
+        }
+        self.send(.end, on: connection, .toBroker)
+    }
+
     // MARK: The cluster
 
     private func anyNode() -> Int32 {
@@ -153,7 +174,7 @@ extension SimulatedCluster {
         if isDown { _ = self.tellBroker(.startNode(node)) }
     }
 
-    private func stopCluster(inOrder: Bool) -> Bool {
+    func stopCluster(inOrder: Bool) -> Bool {
         guard self.isClusterUp else { return false }
         self.note(inOrder ? "the cluster stops" : "the cluster is killed")
         if inOrder {
@@ -173,6 +194,7 @@ extension SimulatedCluster {
     }
 
     func startCluster() {
+        guard !self.staysDown, !self.isClusterUp else { return }
         self.note("the cluster starts")
         var fresh = BrokerStateMachine(configuration: self.settings.broker)
         fresh.setClock(milliseconds: self.wallClock, now: self.now)

@@ -46,6 +46,8 @@ class SimulatedCluster<Own> {
     /// What the brokers have on their disks.
     var journal = ByteBuffer()
     var isClusterUp = true
+    /// The cluster does not start again by itself.
+    var staysDown = false
     var connections: [Int: SimulatedConnection] = [:]
     var current: [BrokerID: SimulatedConnection] = [:]
     var lastConnection = 0

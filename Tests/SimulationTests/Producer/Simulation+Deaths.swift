@@ -17,24 +17,9 @@ extension Simulation {
         guard self.finishedAt == nil else { return }
         self.note("the process dies")
         self.count.deaths += 1
-        for connection in self.connections.values.sorted(by: { $0.number < $1.number })
-        where connection.isOpenToClient {
-            self.leave(connection)
-        }
-        self.current = [:]
+        self.clientDies()
         self.batchJournal.die(isCommitted: self.onceIn(2))
         self.startProcess()
-    }
-
-    /// What was sent before may still arrive, and much later; the rest is lost.
-    private func leave(_ connection: SimulatedConnection) {
-        connection.isOpenToClient = false
-        connection.toClient.parcels.removeAll()
-        if self.onceIn(3) { self.cut(&connection.toBroker) }
-        if self.onceIn(3) {
-            connection.toBroker.heldUntil = self.now + self.milliseconds(50...20_000)
-        }
-        self.send(.end, on: connection, .toBroker)
     }
 
     private func startProcess() {
