@@ -20,6 +20,11 @@ struct CallTimes: Sendable {
     subscript(call: Call) -> Duration { self.times[call] ?? .zero }
 
     mutating func add(_ time: Duration, to call: Call) {
+        var call = call
+        // Both wait for a producer id.
+        if call == .transaction(.restart) { call = .transaction(.initialize) }
+        // A commit that was begun before.
+        if case .transaction(.resume) = call { call = .transaction(.commit) }
         self.times[call, default: .zero] += time
     }
 }

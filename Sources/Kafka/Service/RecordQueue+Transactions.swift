@@ -8,7 +8,9 @@ extension RecordQueue {
     ) async throws(KafkaProducerError) {
         let start = ContinuousClock.now
         let error = await withCheckedContinuation { continuation in
-            let ticket = TransactionTicket(id: self.engine.makeCallID(), continuation)
+            let ticket = TransactionTicket(id: self.engine.makeCallID()) {
+                continuation.resume(returning: $0.error)
+            }
             if let timeout { self.give(ticket, timeout) }
             self.perform(operation, ticket)
         }
@@ -24,7 +26,9 @@ extension RecordQueue {
     ) async throws(KafkaProducerError) {
         let start = ContinuousClock.now
         let error = await withCheckedContinuation { continuation in
-            let ticket = TransactionTicket(id: self.engine.makeCallID(), continuation)
+            let ticket = TransactionTicket(id: self.engine.makeCallID()) {
+                continuation.resume(returning: $0.error)
+            }
             if let timeout { self.give(ticket, timeout) }
             if !self.engine.post(.sendOffsets(offsets, ticket)) { ticket.end(.closed) }
         }
@@ -34,7 +38,7 @@ extension RecordQueue {
 
     private func perform(_ operation: TransactionOperation, _ ticket: TransactionTicket) {
         switch operation {
-        case .initialize, .begin: self.post(operation, ticket)
+        case .initialize, .begin, .resume, .restart: self.post(operation, ticket)
         case .commit:
             self.takesRecords(false)
             self.flush { if !ticket.isOver { self.post(operation, ticket) } }

@@ -26,7 +26,10 @@ extension ProducerStateMachine {
             return self.actions.append(.completed(call, Self.unnamed))
         }
         switch self.phase {
-        case .stopped(let error): self.actions.append(.completed(call, error))
+        case .stopped(let error):
+            guard operation.isFresh else { return self.actions.append(.completed(call, error)) }
+            self.phase = .running
+            self.transactions?.call(operation, call)
         case .draining, .finished: self.actions.append(.completed(call, .closed))
         case .running:
             self.transactions?.call(operation, call)
@@ -170,5 +173,15 @@ extension ProducerStateMachine {
             self.brokers[named.id] = self.makeBroker(named.address)
         }
         self.transactions?.received(answer, to: request, now: now)
+    }
+}
+
+extension TransactionOperation {
+    /// Whether it can be asked for after whatever went wrong before.
+    fileprivate var isFresh: Bool {
+        switch self {
+        case .resume, .restart: true
+        case .initialize, .begin, .commit, .abort: false
+        }
     }
 }

@@ -26,7 +26,7 @@ extension TransactionStateMachine {
     var needsCoordinator: Bool {
         guard self.outstanding == nil else { return false }
         switch self.state {
-        case .initializing, .ending: return self.coordinator == nil
+        case .initializing, .resuming, .ending: return self.coordinator == nil
         case .open:
             return (!self.missing.isEmpty || !self.orders.isEmpty)
                 && (self.coordinator == nil || self.groupCoordinator == nil)
@@ -38,6 +38,7 @@ extension TransactionStateMachine {
         switch self.state {
         case .initializing(.first): return .initProducerID(raising: nil)
         case .initializing: return .initProducerID(raising: self.identity)
+        case .resuming(let resumption): return self.request(of: resumption)
         case .open: return self.missingPartitions ?? self.offsetsRequest
         case .ending(let ending):
             if let request = self.missingPartitions ?? self.offsetsRequest { return request }
@@ -216,6 +217,9 @@ extension TransactionStateMachine {
         isCommit: Bool,
         now: ContinuousClock.Instant
     ) {
+        if case .resuming(let resumption) = self.state {
+            return self.received(error, to: resumption, now: now)
+        }
         guard case .ending(let ending) = self.state else { return }
         switch TransactionErrorDisposition(error) {
         case .succeeded: return self.ended(asCommit: isCommit, identity)
@@ -267,7 +271,7 @@ extension TransactionStateMachine {
         self.answerCalls(nil)
     }
 
-    private func advice(on error: KafkaError) -> String? {
+    func advice(on error: KafkaError) -> String? {
         switch error {
         case .transactionalIDAuthorizationFailed:
             "the principal needs WRITE on the transactional id \"\(self.transactionalID)\""

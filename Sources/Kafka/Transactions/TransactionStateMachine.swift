@@ -6,6 +6,14 @@ package typealias TransactionCallID = UInt64
 /// What an application asks of its transactions.
 package enum TransactionOperation: Sendable, Hashable {
     case initialize, begin, commit, abort
+    /// Ask once more for the commit that an earlier process, or a producer that was stopped, had asked
+    /// for under this identity, without fencing it.
+    ///
+    /// Ends well if the transaction is committed, and with ``KafkaProducerError/transactionAborted`` if
+    /// it never will be.
+    case resume(ProducerIdentity)
+    /// Take the transactional id over anew, whatever came before.
+    case restart
 }
 
 /// The transactions of one transactional id, one after the other.
@@ -20,6 +28,8 @@ package struct TransactionStateMachine {
     enum State: Equatable {
         case uninitialized
         case initializing(Purpose)
+        /// It is found out what became of a commit that somebody else began.
+        case resuming(Resumption)
         case ready
         case open
         case ending(Ending)
@@ -36,6 +46,12 @@ package struct TransactionStateMachine {
         case recovery
         /// The first transaction after the cluster went to `transaction.version` 2.
         case upgrade
+    }
+
+    struct Resumption: Equatable {
+        let identity: ProducerIdentity
+        /// How the transaction was begun; nil until the cluster's version is refused.
+        var version: TransactionVersion?
     }
 
     struct Ending: Equatable {
@@ -68,7 +84,7 @@ package struct TransactionStateMachine {
     private var waiting: [TransactionCallID] = []
     private var operation = TransactionOperation.initialize
     /// What ended well after its callers had given up waiting: they may ask once more.
-    private var unclaimed: TransactionOperation?
+    var unclaimed: TransactionOperation?
     private var results: [(call: TransactionCallID, error: KafkaProducerError?)] = []
 
     // The open transaction.
@@ -101,6 +117,11 @@ package struct TransactionStateMachine {
 extension TransactionStateMachine {
     /// Tells what the application wants; the result comes from ``nextResult()``.
     mutating func call(_ operation: TransactionOperation, _ call: TransactionCallID) {
+        switch operation {
+        case .resume(let identity): return self.resume(identity, call)
+        case .restart: return self.restart(call)
+        case .initialize, .begin, .commit, .abort: break
+        }
         if case .fatal(let error) = self.state { return self.results.append((call, error)) }
         if self.unclaimed == operation, self.state == .ready {
             self.unclaimed = nil
@@ -111,6 +132,7 @@ extension TransactionStateMachine {
         case .begin: self.begin(call)
         case .commit: self.commit(call)
         case .abort: self.abort(call)
+        case .resume, .restart: preconditionFailure("\(operation) was not taken before")
         }
     }
 
@@ -193,7 +215,7 @@ extension TransactionStateMachine {
         self.failOrders(.transactionAborted)
     }
 
-    private mutating func wait(_ call: TransactionCallID, for operation: TransactionOperation) {
+    mutating func wait(_ call: TransactionCallID, for operation: TransactionOperation) {
         self.operation = operation
         self.waiting = [call]
     }
@@ -219,6 +241,9 @@ extension TransactionStateMachine {
             self.beginAbort()
             self.operation = .abort
         case .initializing where self.operation != .abort:
+            self.state = .uninitialized
+            self.answerCalls(.closed)
+        case .resuming:
             self.state = .uninitialized
             self.answerCalls(.closed)
         default: break

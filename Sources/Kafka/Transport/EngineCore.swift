@@ -163,7 +163,11 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
         case .recoveryStopped(let partition, let reason):
             self.journal?.recoveryStopped(partition, reason: reason)
         case .publish(let metadata): self.engine?.publish(metadata)
-        case .completed(let call, let error): self.calls.removeValue(forKey: call)?.end(error)
+        case .completed(let call, let error):
+            let identity = self.machine.transactions?.identity
+            self.calls.removeValue(forKey: call)?.end(
+                TransactionResult(error: error, identity: identity)
+            )
         case .finished: self.finish()
         }
     }

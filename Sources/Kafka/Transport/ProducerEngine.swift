@@ -148,6 +148,20 @@ package final class ProducerEngine: Sendable {
         self.post { $0.calls.append(call) }
     }
 
+    /// Asks something of the transactions, from any thread; `then` is told on the event loop what it
+    /// came to.
+    package func transact(
+        _ operation: TransactionOperation,
+        then: @escaping @Sendable (TransactionResult) -> Void
+    ) {
+        let start = ContinuousClock.now
+        let ticket = TransactionTicket(id: self.makeCallID()) { result in
+            self.note(ContinuousClock.now - start, in: .transaction(operation))
+            then(result)
+        }
+        if !self.post(.begin(operation, ticket)) { ticket.end(.closed) }
+    }
+
     /// Tells, from any thread, that batches are durable.
     func journaled(_ batches: [ProducerBatch]) {
         _ = self.post { $0.journaled = batches }
