@@ -254,6 +254,25 @@ extension TailStateMachine {
         if life == .drained { life = .ending }
     }
 
+    /// What was read behind a place has to be read again.
+    ///
+    /// Of a file whose bytes are gone meanwhile that is lost, and counted as abandoned.
+    package mutating func rewind(to place: TailPosition, now: Instant) {
+        guard place.offset < position.offset, life != .finished else { return }
+        let isGone = life == .drained && (wasLost || descriptor != .open && !hasName)
+        if isGone { abandonedBytes += position.offset - place.offset }
+        position = place
+        readLength = configuration.chunkLength
+        hasLookedLast = false
+        isFlushed = false
+        guard life != .rewritten, !isGone else { return }
+        hasMore = true
+        guard life == .drained else { return }
+        life =
+            isOneShot
+            ? .ending : .leaving(quietSince: lastGrowth ?? now, nextLook: now + Self.lookInterval)
+    }
+
     /// The file left the globs.
     package mutating func moved(now: Instant) {
         hasName = true

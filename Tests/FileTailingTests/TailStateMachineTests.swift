@@ -285,6 +285,48 @@ extension TailStateMachineTests {
 // MARK: - Helpers
 
 extension TailStateMachineTests {
+    // MARK: Going back
+
+    @Test func `what was read behind a place is read again`() {
+        var tail = opened()
+        _ = tail.nextAction(now: start)
+        tail.read(result(30, end: 30, size: 30), now: start)
+        tail.rewind(to: TailPosition(offset: 10, guardBytes: [9]), now: start)
+        #expect(tail.nextAction(now: start) == .read(from: 10, length: 100, end: .open))
+        #expect(tail.position.guardBytes == [9])
+    }
+
+    @Test func `a rotated file that was read to its end goes back as long as it is not settled`() {
+        var tail = opened()
+        _ = tail.nextAction(now: start)
+        tail.read(result(30, end: 30, size: 30), now: start)
+        tail.removed(now: start)
+        let over = start + .seconds(5)
+        _ = tail.nextAction(now: over)
+        tail.read(result(0, end: 30, size: 30), now: over)
+        _ = tail.nextAction(now: over)
+        tail.read(result(0, end: 30, size: 30), now: over)
+        #expect(tail.nextAction(now: over) == nil)
+        tail.rewind(to: .start, now: over)
+        let action = tail.nextAction(now: over)
+        guard case .read(from: 0, length: 100, _) = action else {
+            Issue.record("\(String(describing: action))")
+            return
+        }
+    }
+
+    @Test func `of a file that was overwritten meanwhile, what goes back is lost, and counted`() {
+        var tail = opened()
+        _ = tail.nextAction(now: start)
+        tail.read(result(30, end: 30, size: 40), now: start)
+        tail.rewritten()
+        tail.lost()
+        tail.rewind(to: TailPosition(offset: 10, guardBytes: []), now: start)
+        #expect(tail.nextAction(now: start) == nil)
+        tail.settled(through: 10)
+        #expect(tail.nextAction(now: start) == .finished(abandonedBytes: 30))
+    }
+
     private func configuration() -> TailStateMachine.Configuration {
         var configuration = TailStateMachine.Configuration()
         configuration.chunkLength = 100
