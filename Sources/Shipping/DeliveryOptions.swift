@@ -5,6 +5,8 @@ internal import Kafka
 package enum DeliveryMode: String, CaseIterable, Sendable {
     /// It is in its partition once, and in order: what is sent is journaled before.
     case exactlyOnce = "exactly_once"
+    /// Consumers that read committed records see it once, and in order: transactions of Kafka.
+    case transactional
     /// It is in its partition, and what was on its way may be there twice.
     case atLeastOnce = "at_least_once"
 }
@@ -39,24 +41,42 @@ package struct DeliveryOptions: Sendable {
     package var durability: JournalDurability
     /// Whether records say in a header where they are from.
     package var marksPositions: Bool
+    /// How long records wait for the end of their transaction.
+    package var transactionInterval: Duration
 
     package init(
         mode: DeliveryMode = .atLeastOnce,
         journal: JournalContent = .positions,
         durability: JournalDurability = .full,
-        marksPositions: Bool = true
+        marksPositions: Bool = true,
+        transactionInterval: Duration = .milliseconds(500)
     ) {
         self.mode = mode
         self.journal = journal
         self.durability = durability
         self.marksPositions = marksPositions
+        self.transactionInterval = transactionInterval
     }
 
     /// Refuses producer properties that the promise cannot be kept with.
     ///
     /// - Throws: `ServiceError` (78) with what to do.
     func check(_ configuration: KafkaProducerConfiguration) throws {
-        guard mode == .exactlyOnce else { return }
+        if mode != .transactional, configuration.transactionalID != nil {
+            throw ServiceError(
+                .configuration,
+                "transactional.id: records are sent without transactions; leave it out, or run with"
+                    + " --delivery transactional"
+            )
+        }
+        if mode == .atLeastOnce { return }
+        if mode == .transactional, transactionInterval >= configuration.transactionTimeout {
+            throw ServiceError(
+                .configuration,
+                "--transaction-interval has to be shorter than transaction.timeout.ms"
+                    + " (\(configuration.transactionTimeout)), after which Kafka aborts"
+            )
+        }
         let remedy = "leave it out, or run with --delivery at_least_once"
         if configuration.acknowledgements != .all {
             let value = configuration.acknowledgements.rawValue

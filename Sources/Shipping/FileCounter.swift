@@ -23,6 +23,14 @@ package enum FileCounter: String, Sendable, CaseIterable {
     case linesSkipped = "lines_skipped"
     /// Kafka records that were found delivered after a restart, and not sent again.
     case passedOver = "records_passed_over"
+
+    /// Whether lines that are read again count again.
+    var isOfLines: Bool {
+        switch self {
+        case .replaced, .linesCut, .linesSkipped, .passedOver: true
+        default: false
+        }
+    }
 }
 
 extension TailStateMachine {

@@ -49,6 +49,16 @@ final class LaneSource {
     var isWaitingForRecovery = false
     /// The end of an event that only time has ended: another reading could give it more lines.
     private var heldAt: Int64?
+    /// Where the last commit stands.
+    private(set) var committed: CommittedPlace
+    /// Records that Kafka has refused in transactions that were aborted for them.
+    @exclusivity(unchecked) var refused: [RecordPlace: KnownRefusal] = [:]
+    /// Sends of the line that was begun which are not made, for they were refused before.
+    private var sendsPassedOver = 0
+    /// A line that cannot be finished, and must not be begun.
+    @exclusivity(unchecked) var knownStop: (offset: Int64, reason: String)?
+    /// Topics without which no line is begun.
+    @exclusivity(unchecked) var neededTopics: Set<String> = []
     /// Nothing more is read, for a person has to mend something.
     var isStopped = false
     /// Where the file goes on when it is read to its end here.
@@ -108,6 +118,16 @@ final class LaneSource {
             isOpen: assignment.file != nil
         )
         if endsAtEndOfFile { tail.finishAtEnd() }
+        committed = CommittedPlace(
+            checkpoint: Checkpoint(
+                offset: assignment.position.offset,
+                line: row.checkpoint.line,
+                framerState: framer.state.rawValue,
+                guardBytes: assignment.position.guardBytes
+            ),
+            header: row.header,
+            after: after
+        )
         self.owner = owner
         makePositionHeader()
         publishPlace()
@@ -146,6 +166,66 @@ final class LaneSource {
     func holdHere() {
         guard row.id != FileCheckpoint.unregisteredID else { return }
         heldAt = readCheckpoint.offset
+    }
+
+    /// Whether some of what was read is not committed.
+    var isUncommitted: Bool { committed.checkpoint.offset != tail.position.offset }
+
+    /// Whether a line is sent in part.
+    var isInsideLine: Bool { sendsDone > sendsPassedOver || lettersDone > 0 }
+
+    /// The next line begins with its first send.
+    func endLine() {
+        sendsDone = 0
+        lettersDone = 0
+        sendsPassedOver = 0
+    }
+
+    /// Whether a send is left out, for the record was refused before.
+    func passesOver(_ place: RecordPlace, _ fate: Fate) -> Bool {
+        if refused.isEmpty { return false }
+        if case .deadLettered = fate { return false }
+        guard refused[place] != nil else { return false }
+        sendsDone += 1
+        sendsPassedOver += 1
+        return true
+    }
+
+    /// Why a record of a line was refused before.
+    func refusal(ofLineAt offset: Int64, _ fate: Fate) -> KnownRefusal? {
+        if refused.isEmpty { return nil }
+        if case .deadLettered = fate { return nil }
+        let answer = RecordPlace.wholeLine(at: offset)
+        return refused.first { $0.key.offset == offset && $0.key != answer }?.value
+    }
+
+    /// Takes what was read for committed.
+    func noteCommit() {
+        if isUncommitted { committed.checkpoint = readCheckpoint }
+        committed.header = context.header
+        committed.after = after
+        committed.isStopped = isStopped
+        if refused.isEmpty { return }
+        let offset = committed.checkpoint.offset
+        refused = refused.filter { $0.key.offset >= offset }
+    }
+
+    /// Reads again from the last commit on.
+    func goBack(pipeline: LoadedPipeline) {
+        let place = committed.checkpoint
+        endLine()
+        frontier.restart()
+        framer = pipeline.makeFramer(
+            state: LineFramer.State(rawValue: place.framerState) ?? .event,
+            line: place.line
+        )
+        context.header = committed.header
+        nextLine = 0
+        readCheckpoint = place
+        row.checkpoint = place
+        readSince.removeAll()
+        waypoints.removeAll { $0.offset > place.offset }
+        publishPlace()
     }
 
     /// Notes that the checkpoint is durable; whether reading goes on by that.
@@ -214,6 +294,9 @@ final class LaneSource {
                 framerState: readCheckpoint.framerState,
                 guardBytes: $0.guardBytes
             )
+        }
+        if let end = self.end, end.offset < committed.checkpoint.offset {
+            committed.checkpoint = end
         }
         if let end = self.end, end.offset < readCheckpoint.offset {
             readCheckpoint = end

@@ -47,6 +47,8 @@ package struct LaneStateMachine {
     private var nextTimer: ContinuousClock.Instant?
     private var checkpointsDue: ContinuousClock.Instant?
     private var isPaused = false
+    /// Those that go on while the others are paused.
+    private var exempt: Set<Int> = []
 
     package init() {}
 
@@ -116,16 +118,34 @@ package struct LaneStateMachine {
         checkpointsDue = now + .seconds(1)
     }
 
-    /// No further turns: the service stops.
-    package mutating func pause() { isPaused = true }
+    /// No further turns: the service stops, or a transaction ends.
+    package mutating func pause(besides files: Set<Int> = []) {
+        isPaused = true
+        exempt = files
+    }
+
+    package mutating func resume() {
+        isPaused = false
+        exempt = []
+    }
+
+    /// The file has to be looked at, also if it took no more turns.
+    package mutating func revive(_ file: Int) {
+        switch standing[file] {
+        case nil: added(file)
+        case .idle: makeReady(file)
+        case .turning: standing[file] = .turningAgain
+        case .ready, .turningAgain, .needsMemory, .needsMetadata: break
+        }
+    }
 
     // MARK: Decisions
 
     package mutating func nextAction(now: ContinuousClock.Instant) -> Action? {
         if let due = checkpointsDue, due <= now { return .saveCheckpoints }
-        guard !isPaused else { return nil }
+        if isPaused, exempt.isEmpty { return nil }
         wakeTimers(now)
-        guard let file = popReady() else { return nil }
+        guard let file = isPaused ? popExempt() : popReady() else { return nil }
         standing[file] = .turning
         return .turn(file)
     }
@@ -163,6 +183,13 @@ package struct LaneStateMachine {
             if standing[file] == .ready { return file }
         }
         return nil
+    }
+
+    private mutating func popExempt() -> Int? {
+        let index = ready[firstReady...].firstIndex {
+            exempt.contains($0) && standing[$0] == .ready
+        }
+        return index.map { ready.remove(at: $0) }
     }
 
     private mutating func wait(_ file: Int, _ reason: Standing) {

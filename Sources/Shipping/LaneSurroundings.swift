@@ -22,6 +22,12 @@ enum LaneMessage: Sendable {
     case delivered([Delivery])
     case metadataChanged(TopicMetadata)
     case memoryReturned
+    /// Bring the transaction to a cut.
+    case rest(round: Int)
+    /// Go back to the last commit.
+    case rewind(round: Int)
+    /// Read on in the next transaction.
+    case goOn(isCommitted: Bool)
     /// Say how every file stands.
     case describe(FileReportBox)
     /// Send what was read, wait for it, write the checkpoints, and end.
@@ -161,6 +167,8 @@ struct LaneSurroundings: Sendable {
     var registry: SourceRegistry?
     /// What a crash left open; nil without a journal.
     var board: RemakeBoard?
+    /// Who is told of cuts; nil where records are sent without transactions.
+    var transactions: (any TransactionTelling)?
     /// Told of checkpoints that are durable.
     var checkpointsSaved: @Sendable ([FileCheckpoint]) -> Void = { _ in }
 }

@@ -53,8 +53,10 @@ extension LaneWorker {
         _ turn: inout Turn
     ) -> Appended {
         let topic = accumulator.topicIndex(record.topic)
+        let known = source.refused.isEmpty ? nil : source.refused[place]
+        if let known, known.limit == nil { return .refused(known.message) }
         let limit = min(
-            limit,
+            known?.limit ?? limit,
             surroundings.configuration.maxRequestSize,
             accumulator.sizeLimit(of: topic)
         )
@@ -113,6 +115,7 @@ extension LaneWorker {
         case .ready: break
         case .needsMetadata:
             surroundings.sink.requestMetadata(topics: [record.topicName])
+            noteNeed(of: record.topicName, source)
             return .waits(.needsMetadata)
         case .failed(let error): return .refused("topic \"\(record.topicName)\": \(error)")
         }

@@ -31,6 +31,7 @@ extension LaneWorker {
             accumulator.settled(delivery.batch)
             switch delivery.result {
             case .acknowledged: settle(delivery.batch, now: now)
+            case .failed(let error) where isTransactional: noteRefusal(of: delivery.batch, error)
             case .failed(let error): refuse(delivery.batch, error)
             }
         }

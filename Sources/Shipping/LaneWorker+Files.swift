@@ -101,6 +101,8 @@ extension LaneWorker {
     /// it here; otherwise when it is read to its end here.
     func follow(_ source: LaneSource, now: ContinuousClock.Instant) {
         guard let next = source.next else { return }
+        // What is not committed may have to be read again here.
+        if isTransactional, source.isUncommitted { return }
         let place: MeetingPlace
         do {
             place = try meetingPlace(of: source, next)
@@ -373,7 +375,10 @@ extension LaneWorker {
     /// Closes the file that has been open longest; it is opened again for its next read.
     private func closeOldest(besides id: Int? = nil) -> Bool {
         let others = openFiles.lazy.filter { $0 != id }.compactMap { self.sources[$0] }
-        let closable = others.filter { $0.next == nil && $0.tail.isClosable }
+        let closable = others.filter {
+            // What is not committed may have to be read again, when the name is gone.
+            $0.next == nil && $0.tail.isClosable && !(self.isTransactional && $0.isUncommitted)
+        }
         guard let source = closable.first(where: \.tail.isIdle) ?? closable.first,
             source.tail.close() != nil
         else { return false }

@@ -174,16 +174,31 @@ extension LaneWorker {
                 framer = before
                 break
             }
+            if let stop = source.knownStop, stop.offset == position.offset {
+                outcome.interruption = .stopped(stop.reason)
+                framer = before
+                break
+            }
             let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])
             outcome.interruption = text.withValidText(of: content) { content, replaced in
                 count(.replaced, Int64(replaced), of: source)
                 return process(content, source, maker, at: position, &turn)
             }
-            if outcome.interruption != nil {
+            if let interruption = outcome.interruption {
+                if case .stopped(let reason) = interruption,
+                    failInsideLine(source, at: position.offset, because: reason)
+                {
+                    outcome.interruption = .needsMetadata
+                }
                 framer = before
                 break
             }
             if event.isCut { noteCut(source, at: position) }
+            if transaction.errand != nil {
+                // Only the line was to be finished.
+                outcome.endsEarly = true
+                break
+            }
             guard turn.needsNewOwner else { continue }
             finish(id, of: source, end: end(), turn)
             id = source.frontier.begin()
@@ -249,6 +264,9 @@ extension LaneWorker {
             note(fate, source, maker, at: position)
             return .stopped(failure.message)
         }
+        if isTransactional, mustWaitForTopics(of: maker.processor.staged, source) {
+            return .needsMetadata
+        }
         switch send(maker.processor.staged, of: fate, source, position.offset, &turn) {
         case nil: break
         case .waits(let interruption): return interruption
@@ -284,8 +302,7 @@ extension LaneWorker {
         let answer = RecordPlace.wholeLine(at: position.offset)
         let letters = maker.processor.staged
         if let reason = sendDeadLetter(letters, of: fate, source, answer, &turn) { return reason }
-        source.sendsDone = 0
-        source.lettersDone = 0
+        source.endLine()
         surroundings.registry?.addHole(at: place, of: source.id)
         turn.needsNewOwner = surroundings.registry != nil
         if fate.makesRecords { turn.lines += 1 }
@@ -306,13 +323,15 @@ extension LaneWorker {
                 offset: offset,
                 send: Int32(truncatingIfNeeded: source.sendsDone)
             )
+            if source.passesOver(place, fate) { continue }
             switch append(staged[source.sendsDone], of: fate, source, at: place, &turn) {
             case .appended: source.sendsDone += 1
             case .waits(let interruption): return .waits(interruption)
             case .refused(let message): return .refused(message)
             }
         }
-        source.sendsDone = 0
+        if let refusal = source.refusal(ofLineAt: offset, fate) { return .refused(refusal.message) }
+        source.endLine()
         return nil
     }
 

@@ -41,6 +41,8 @@ final class LaneWorker {
     var openFiles: [Int] = []
     /// For each file, those that wait until it is read.
     var successors: [Int: [Int]] = [:]
+    /// Nil where records are sent without transactions.
+    @exclusivity(unchecked) var transaction = LaneTransaction()
     private var ending: Ending?
 
     private enum Ending { case draining, aborted }
@@ -61,6 +63,8 @@ final class LaneWorker {
         report.drops = surroundings.pipelines.map {
             Array(repeating: 0, count: $0.program.dropReasons.count)
         }
+        transaction.books.ledgers = report.ledgers
+        transaction.books.drops = report.drops
         buffer = ReadBuffer(capacity: TailStateMachine.Configuration().chunkLength)
     }
 
@@ -71,7 +75,9 @@ final class LaneWorker {
         for message in messages { receive(message, now: now) }
         let action = machine.nextAction(now: now)
         if let action { perform(action, now: now) }
+        prepareCut()
         submitReadyBatches(now: now)
+        completeErrand(now: now)
         if action == nil { leaveMemoryQueue() }
         return action != nil
     }
@@ -130,6 +136,7 @@ final class LaneWorker {
         while let batch = accumulator.nextReady(now: now) { batches.append(batch) }
         guard !batches.isEmpty else { return }
         for batch in batches { outstandingRecords += batch.recordCount }
+        transaction.hasSent = true
         surroundings.sink.submit(batches, for: listener)
     }
 
@@ -153,6 +160,9 @@ final class LaneWorker {
             machine.memoryReturned()
             retryRefusals(now: now)
         case .describe(let box): box.append(fileReports(now: now))
+        case .rest(let round): begin(.rest(round: round))
+        case .rewind(let round): begin(.rewind(round: round))
+        case .goOn(let isCommitted): goOn(isCommitted: isCommitted)
         case .drain: beginDrain()
         case .abort: ending = .aborted
         }
@@ -178,7 +188,8 @@ final class LaneWorker {
         report.acknowledgedBytes += source.bytesOnDisk(through: reached)
         source.settle(through: reached)
         surroundings.registry?.passed(reached.offset, of: source.id)
-        source.tail.settled(through: reached.offset)
+        // In a transaction nothing is settled before it is committed.
+        if !isTransactional { source.tail.settled(through: reached.offset) }
         // Nothing else will tell a file that is over that its last record is settled.
         if source.tail.isLeaving || source.endsAtEndOfFile { machine.changed(source.id) }
         checkpointMoved(source, now: now)

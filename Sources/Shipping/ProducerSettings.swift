@@ -4,12 +4,14 @@ internal import Kafka
 package struct ProducerSettings: Sendable {
     private(set) var configuration: KafkaProducerConfiguration
 
+    /// - Parameter allowsTransactions: Whether they may name a `transactional.id`.
     /// - Parameter environment: Finds what `secret.env("NAME")` stands for.
     /// - Throws: `ServiceError` for a property that is unknown, malformed, or in contradiction to
     ///   another.
     package init(
         bootstrapServers: String?,
         properties: [String],
+        allowsTransactions: Bool = false,
         environment: (String) -> String? = { _ in nil }
     ) throws {
         configuration = KafkaProducerConfiguration(bootstrapServers: [])
@@ -26,7 +28,7 @@ package struct ProducerSettings: Sendable {
                     "no brokers: name at least one, as -b broker1:9092"
                 )
             }
-            guard configuration.transactionalID == nil else {
+            guard allowsTransactions || configuration.transactionalID == nil else {
                 throw ServiceError(
                     .configuration,
                     "transactional.id: Forktail sends without transactions; leave it out"

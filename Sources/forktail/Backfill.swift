@@ -74,10 +74,10 @@ struct Backfill: ParsableCommand {
                     "`backfill` takes one pipeline file, not a folder"
                 )
             }
-            let backfill = try BackfillService(
+            var backfill = try BackfillService(
                 pipeline: only,
                 files: files,
-                settings: kafka.settings(),
+                settings: kafka.settings(allowsTransactions: true),
                 delivery: delivery.options,
                 stateDirectory: state.directory,
                 options: .init(

@@ -20,7 +20,7 @@ struct Check: ParsableCommand {
     @Flag(help: "Warnings fail as well.")
     var strict = false
 
-    @Option(help: "The mode that they shall run in: exactly_once or at_least_once.")
+    @Option(help: "The mode that they shall run in: exactly_once, transactional or at_least_once.")
     var delivery: DeliveryMode = .atLeastOnce
 
     @Option(help: "What the journal shall keep: positions or bytes.")

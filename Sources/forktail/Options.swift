@@ -52,10 +52,11 @@ struct KafkaOptions: ParsableArguments {
     )
     var properties: [String] = []
 
-    func settings() throws -> ProducerSettings {
+    func settings(allowsTransactions: Bool = false) throws -> ProducerSettings {
         try ProducerSettings(
             bootstrapServers: bootstrapServer,
             properties: properties,
+            allowsTransactions: allowsTransactions,
             environment: environment
         )
     }
@@ -65,7 +66,8 @@ struct KafkaOptions: ParsableArguments {
 struct DeliveryArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "at_least_once: what was on its way at a crash is sent again. exactly_once (on trial): it is not.",
+            "at_least_once: what was on its way at a crash is sent again. exactly_once (on trial): it is not. transactional: it is not for consumers that read"
+                + " committed.",
             valueName: "mode"
         )
     )
@@ -94,12 +96,21 @@ struct DeliveryArguments: ParsableArguments {
     )
     var positionHeaders = true
 
+    @Option(
+        help: ArgumentHelp(
+            "How long records of --delivery transactional wait for the end of their transaction.",
+            valueName: "time"
+        )
+    )
+    var transactionInterval: TimeInterval = TimeInterval(.milliseconds(500))
+
     var options: DeliveryOptions {
         DeliveryOptions(
             mode: delivery,
             journal: journal,
             durability: synchronous,
-            marksPositions: positionHeaders
+            marksPositions: positionHeaders,
+            transactionInterval: transactionInterval.duration
         )
     }
 }

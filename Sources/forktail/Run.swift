@@ -40,7 +40,7 @@ struct Run: ParsableCommand {
                 .load(paths: paths, color: common.color.isOn)
             let service = try ShippingService(
                 pipelines: pipelines,
-                settings: kafka.settings(),
+                settings: kafka.settings(allowsTransactions: true),
                 delivery: delivery.options,
                 stateDirectory: state.directory,
                 options: .init(

@@ -107,6 +107,37 @@ struct LaneStateMachineTests {
         #expect(lane.nextDeadline == nil)
     }
 
+    @Test func `while it is paused, files that are exempt take turns, and the others after it`() {
+        var lane = LaneStateMachine()
+        for file in [1, 2, 3] { lane.added(file) }
+        lane.pause(besides: [2])
+        #expect(lane.nextAction(now: start) == .turn(2))
+        lane.turnEnded(2, .more)
+        lane.pause()
+        #expect(lane.nextAction(now: start) == nil)
+        lane.resume()
+        #expect(lane.nextAction(now: start) == .turn(1))
+        lane.turnEnded(1, .caughtUp)
+        #expect(lane.nextAction(now: start) == .turn(3))
+        lane.turnEnded(3, .caughtUp)
+        #expect(lane.nextAction(now: start) == .turn(2))
+    }
+
+    @Test func `a file that took no more turns can be looked at again`() {
+        var lane = LaneStateMachine()
+        lane.added(1)
+        #expect(lane.nextAction(now: start) == .turn(1))
+        lane.turnEnded(1, .ended)
+        lane.revive(1)
+        #expect(lane.nextAction(now: start) == .turn(1))
+        lane.turnEnded(1, .caughtUp)
+        lane.revive(1)
+        lane.revive(1)
+        #expect(lane.nextAction(now: start) == .turn(1))
+        lane.turnEnded(1, .caughtUp)
+        #expect(lane.nextAction(now: start) == nil)
+    }
+
     @Test func `a paused lane gives no turns but still writes checkpoints`() {
         var lane = LaneStateMachine()
         lane.added(1)

@@ -33,6 +33,8 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         case acknowledged
         /// For good.
         case refused
+        /// The same, and a shorter record would be taken.
+        case refusedForSize
         /// It is in the log, and nobody is told.
         case unanswered
         /// It never gets there.
@@ -217,6 +219,8 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
             deliver(first, .acknowledged(baseOffset: 0, timestamp: -1))
         case .refused:
             deliver(first, .failed(.refused(code: 87, name: "INVALID_RECORD", message: nil)))
+        case .refusedForSize:
+            deliver(first, .failed(.refused(code: 10, name: "MESSAGE_TOO_LARGE", message: nil)))
         }
     }
 

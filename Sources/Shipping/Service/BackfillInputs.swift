@@ -5,7 +5,7 @@ internal import Logging
 /// The files of a backfill, each once, and what earlier runs of its job have done of them.
 struct BackfillInputs {
     struct Input {
-        let row: FileCheckpoint
+        var row: FileCheckpoint
         /// Bytes on disk.
         let size: Int64
         /// Whether nothing has come since the job was done with it.
@@ -27,7 +27,7 @@ struct BackfillInputs {
         }
     }
 
-    let all: [Input]
+    private(set) var all: [Input]
 
     /// Looks at every file before anything of the job is forgotten or written.
     ///
@@ -61,6 +61,19 @@ struct BackfillInputs {
                 )
             }
         } catch let error as CheckpointError {
+            throw ServiceError(.cannotCreate, error.message)
+        }
+    }
+
+    /// Takes checkpoints that turned out to be committed since.
+    ///
+    /// - Throws: `ServiceError` (73) when they cannot be read.
+    mutating func refresh(from store: CheckpointStore) throws {
+        do {
+            let files = try store.allFiles()
+            let rows = Dictionary(files.map { ($0.id, $0) }) { first, _ in first }
+            for index in all.indices { all[index].row = rows[all[index].row.id] ?? all[index].row }
+        } catch {
             throw ServiceError(.cannotCreate, error.message)
         }
     }

@@ -45,7 +45,7 @@ package struct BackfillService {
     private let pipeline: LoadedPipeline
     private let options: Options
     private let job: String
-    private let inputs: BackfillInputs
+    private var inputs: BackfillInputs
     private let startTime = ContinuousClock.now
 
     /// Finds the files and what the job has done of them.
@@ -85,10 +85,15 @@ package struct BackfillService {
     }
 
     /// Ships everything, or as much as there is time for until a signal.
-    package func run(signals: borrowing Signals) throws -> ExitStatus {
+    package mutating func run(signals: borrowing Signals) throws -> ExitStatus {
         guard try isConfirmed() else { return .success }
         try fleet.start()
         try fleet.waitForKafka(timeout: options.connectTimeout, signals: signals)
+        guard try fleet.waitForTransactions(signals: signals) else {
+            _ = fleet.drain(timeout: .zero, signals: signals)
+            return .temporary
+        }
+        if fleet.transactions != nil { try inputs.refresh(from: fleet.store) }
         for (id, input) in inputs.all.enumerated() { assign(input, id: id) }
         fleet.surroundings.board?.claimedAll()
         var display = ProgressDisplay(
@@ -98,9 +103,10 @@ package struct BackfillService {
         )
         var interrupted = false
         var isKept = true
-        while !interrupted, isKept, !isDone {
+        while !interrupted, isKept, !isDone, fleet.failure == nil {
             isKept = fleet.keepsCheckpoints()
             giveUpRewrittenFiles()
+            fleet.hurryTransactions()
             switch signals.wait(for: .milliseconds(20)) {
             case .stop:
                 interrupted = true
@@ -152,11 +158,7 @@ package struct BackfillService {
 
     // MARK: Progress
 
-    private var isDone: Bool {
-        let report = fleet.report
-        return report.finishedFiles + report.stoppedFiles == inputs.all.count
-            && report.recordsInFlight == 0 && report.openBatches == 0
-    }
+    private var isDone: Bool { fleet.isDone(with: inputs.all.count) }
 
     private var snapshot: BackfillProgress.Snapshot {
         let report = fleet.report

@@ -9,8 +9,10 @@ struct Fleet: Sendable {
     let engine: ProducerEngine
     let store: CheckpointStore
     let lanes: [Lane]
-    /// Nil where records may be sent twice.
+    /// Nil where records may be sent twice, or in transactions.
     let journal: RunningJournal?
+    /// Nil where records are sent without transactions.
+    let transactions: RunningTransactions?
 
     /// - Throws: `ServiceError` when the state directory or the producer cannot be had.
     init(
@@ -20,13 +22,20 @@ struct Fleet: Sendable {
         stateDirectory: String,
         logger: Logger
     ) throws {
-        var configuration = settings.configuration
-        try delivery.check(configuration)
-        configuration.journalsFarAhead = delivery.journal == .bytes
+        try delivery.check(settings.configuration)
         raiseOpenFileLimit()
         store = try openStore(in: stateDirectory, delivery.durability)
-        let pool = BufferPool(configuration: configuration)
         let isJournaled = delivery.mode == .exactlyOnce
+        let isTransactional = delivery.mode == .transactional
+        if !isTransactional { try RunningTransactions.refusePending(in: store) }
+        transactions =
+            try isTransactional
+            ? RunningTransactions(store, settings.configuration, delivery, lanes: processorCount())
+            : nil
+        var configuration = settings.configuration
+        configuration.transactionalID = transactions?.transactionalID
+        configuration.journalsFarAhead = delivery.journal == .bytes
+        let pool = BufferPool(configuration: configuration)
         journal =
             try isJournaled ? RunningJournal(store, pipelines, delivery, logger: logger) : nil
         do {
@@ -39,18 +48,25 @@ struct Fleet: Sendable {
         } catch {
             throw ServiceError(.configuration, "\(error)")
         }
+        var sink: any BatchSink = engine
+        if let transactions {
+            sink = TransactionSink(engine: engine, transactions: transactions.thread)
+        }
         var surroundings = LaneSurroundings(
             pipelines: pipelines,
             configuration: configuration,
-            sink: engine,
+            sink: sink,
             pool: pool,
-            store: store,
+            store: transactions?.checkpoints ?? store,
             disk: LinuxDisk(),
             openFileLimit: openFileLimit() / processorCount(),
             wallClock: wallClockMilliseconds,
             logger: logger
         )
-        if delivery.marksPositions, isJournaled { surroundings.owner = "\(store.owner)" }
+        surroundings.transactions = transactions?.thread
+        if delivery.marksPositions, isJournaled || isTransactional {
+            surroundings.owner = "\(store.owner)"
+        }
         if let journal {
             surroundings.join(journal.setup, recovery: engine) { [configuration] row, made in
                 row.remade(of: made, configuration, now: .now)
@@ -71,6 +87,7 @@ struct Fleet: Sendable {
         for (number, lane) in lanes.enumerated() {
             try lane.start(surroundings, engine: engine, number: number)
         }
+        try transactions?.start(lanes, engine, logger: surroundings.logger)
     }
 
     /// What was sent without a journal since, it would not know of.
@@ -109,6 +126,7 @@ struct Fleet: Sendable {
         let report = report
         return report.finishedFiles + report.stoppedFiles == assignedFiles
             && report.recordsInFlight == 0 && report.openBatches == 0
+            && transactions?.thread.status.isIdle ?? true
     }
 
     /// How every file stands; empty when a lane does not answer within a second.
@@ -181,29 +199,85 @@ struct Fleet: Sendable {
         }
     }
 
+    /// Waits until it is known what an earlier run has committed, which may take as long as Kafka does.
+    ///
+    /// - Returns: false when a signal came first.
+    /// - Throws: `ServiceError` when Kafka does not let this process send.
+    func waitForTransactions(signals: borrowing Signals) throws -> Bool {
+        guard let transactions else { return true }
+        while !transactions.thread.status.hasBegun {
+            try refuseFailure()
+            if case .stop = signals.wait(for: .milliseconds(10)) { return false }
+        }
+        return true
+    }
+
+    /// Lets a commit come early if it is all that is waited for.
+    func hurryTransactions() {
+        guard let thread = transactions?.thread, !thread.status.isIdle else { return }
+        let report = report
+        if report.recordsInFlight == 0, report.openBatches == 0 { thread.post(.hurry) }
+    }
+
+    /// Why nothing can be sent any more.
+    var failure: TransactionFailure? { transactions?.thread.status.failure }
+
+    private func refuseFailure() throws {
+        if let failure { throw ServiceError(failure.status, failure.message) }
+    }
+
     /// Sends what was read, waits for it as long as allowed, and writes the checkpoints.
     func drain(timeout: Duration, signals: borrowing Signals) -> ExitStatus {
         let deadline = ContinuousClock.now + timeout
-        for lane in lanes { lane.post(.drain) }
-        var status = ExitStatus.success
+        var status = endTransactions(until: deadline, signals: signals)
+        for lane in lanes where status == .success { lane.post(.drain) }
         while lanes.contains(where: \.isRunning) {
             if case .stop(isInterrupt: true) = signals.wait(for: .milliseconds(5)) {
                 abort(&status, .interrupted)
             } else if ContinuousClock.now >= deadline, status == .success {
-                surroundings.logger.warning(
-                    "not all was acknowledged in time",
-                    metadata: [
-                        "event": "service.drain_timeout"
-                    ]
-                )
+                noteTimeout()
                 abort(&status, .temporary)
             }
         }
         engine.stop()
         journal?.thread.stop()
+        transactions?.thread.stop()
         try? store.foldLog()
         // What was sent will be sent again: that must not look like a success.
         return status == .success && report.hasUnsavedCheckpoints ? .cannotCreate : status
+    }
+
+    /// Waits for the last commit; lanes are told to end at once where there is none.
+    private func endTransactions(
+        until deadline: ContinuousClock.Instant,
+        signals: borrowing Signals
+    ) -> ExitStatus {
+        guard let thread = transactions?.thread else { return .success }
+        thread.post(.finish)
+        var status = ExitStatus.success
+        while !thread.status.isFinished, status == .success {
+            if case .stop(isInterrupt: true) = signals.wait(for: .milliseconds(5)) {
+                abort(&status, .interrupted)
+            } else if ContinuousClock.now >= deadline {
+                noteTimeout()
+                abort(&status, thread.status.isStoreFailing ? .cannotCreate : .temporary)
+            }
+        }
+        if let failure = thread.status.failure {
+            abort(&status, failure.status)
+        } else if status == .success, thread.status.hasUncommitted {
+            abort(&status, .temporary)
+        }
+        return status
+    }
+
+    private func noteTimeout() {
+        surroundings.logger.warning(
+            "not all was acknowledged in time",
+            metadata: [
+                "event": "service.drain_timeout"
+            ]
+        )
     }
 
     private func abort(_ status: inout ExitStatus, _ reason: ExitStatus) {

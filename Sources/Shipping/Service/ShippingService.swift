@@ -62,7 +62,7 @@ package struct ShippingService {
             metadata: [
                 "event": "service.started", "version": "\(version)",
                 "pipelines": "\(pipelines.map(\.name).joined(separator: ","))",
-                "state_dir": "\(stateDirectory)",
+                "state_dir": "\(stateDirectory)", "delivery": "\(delivery.mode.rawValue)",
                 "brokers": "\(settings.configuration.bootstrapServers.joined(separator: ","))",
             ]
         )
@@ -72,8 +72,10 @@ package struct ShippingService {
     package func run(signals: borrowing Signals) throws -> ExitStatus {
         try fleet.start()
         if options.requiresKafka { try fleet.waitForKafka(timeout: .seconds(10), signals: signals) }
+        guard try fleet.waitForTransactions(signals: signals) else { return stop(signals) }
         try watcher.start()
         while true {
+            if fleet.failure != nil { return stop(signals) }
             switch signals.wait(for: .milliseconds(options.stopsAtEnd ? 50 : 1000)) {
             case .stop: return stop(signals)
             case .report: fleet.logReport()
@@ -84,6 +86,7 @@ package struct ShippingService {
                 let status = stop(signals)
                 return status == .success ? .cannotCreate : status
             }
+            if options.stopsAtEnd { fleet.hurryTransactions() }
             if options.stopsAtEnd, let files = watcher.assignedFiles, fleet.isDone(with: files) {
                 return stop(signals)
             }
