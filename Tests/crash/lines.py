@@ -312,6 +312,9 @@ class Ends:
         except KafkaException:
             return None
 
+    def count(self):
+        return self.total()
+
     def wait(self, wanted, is_running, settle=3.0, quiet=60.0):
         """Waits until so many are there and no more come, or until nothing comes for long.
 
@@ -319,7 +322,7 @@ class Ends:
         """
         last, since = None, time.monotonic()
         while is_running():
-            now = self.total()
+            now = self.count()
             if now != last:
                 last, since = now, time.monotonic()
             still = time.monotonic() - since
@@ -330,3 +333,32 @@ class Ends:
 
     def close(self):
         self.consumer.close()
+
+
+class CommittedEnds(Ends):
+    """The same for a consumer that reads committed: last offsets count what was aborted as well."""
+
+    def __init__(self, bootstrap, names):
+        from confluent_kafka import Consumer, TopicPartition
+
+        super().__init__(bootstrap, names)
+        self.seen = 0
+        self.reader = Consumer(
+            {
+                "bootstrap.servers": bootstrap, "group.id": "committed", "log_level": 2,
+                "isolation.level": "read_committed", "enable.auto.commit": False,
+            }
+        )
+        metadata = self.reader.list_topics(timeout=15)
+        self.reader.assign(
+            [TopicPartition(n, p, 0) for n in names for p in metadata.topics[n].partitions]
+        )
+
+    def count(self):
+        while messages := self.reader.consume(10_000, 0.2):
+            self.seen += sum(message.error() is None for message in messages)
+        return self.seen
+
+    def close(self):
+        self.reader.close()
+        super().close()
