@@ -62,6 +62,7 @@ package struct FileCoverage: Sendable {
     /// Members before it were read past.
     private var firstUnread = 0
     private var topics: [String: TopicCoverage] = [:]
+    private var counted: [String: CountedStretches] = [:]
 
     /// Everything from here on is new.
     package private(set) var end = RecordPlace(offset: 0)
@@ -82,11 +83,21 @@ package struct FileCoverage: Sendable {
             }
             if !beyond.isEmpty { add(beyond, of: row, checkpoint: checkpoint) }
         }
-        guard let last = members.map(\.stretch.through).max() else { return nil }
-        end = RecordPlace(position: last.position + 1)
+        if members.isEmpty, counted.isEmpty { return nil }
         members.sort { $0.stretch.through < $1.stretch.through }
+        for topic in counted.keys { counted[topic]?.sort() }
         coverTopics()
-        makeZones()
+        findEnd()
+    }
+
+    /// Whether it is not known yet where some stretch ends.
+    package var isOpen: Bool { counted.values.contains { !$0.isComplete } }
+
+    /// What stretches turned out to be of which only the number of records was known, by their batches.
+    package var completed: [(batch: Int64, stretch: Stretch, parts: [Stretch])] {
+        counted.values.flatMap(\.members).map {
+            (batches[$0.batch].id, $0.stretch, $0.completed)
+        }
     }
 
     /// Tells what is to become of a record that was made again.
@@ -101,19 +112,29 @@ package struct FileCoverage: Sendable {
         isAnswer: Bool,
         partition: (Int32) -> Int32?
     ) -> Verdict {
-        guard
-            let member = topics[topic]?.member(
-                at: place.position,
-                isAnswer: isAnswer,
-                partition: partition
-            )
+        let member = topics[topic]?.member(
+            at: place.position,
+            isAnswer: isAnswer,
+            partition: partition
+        )
+        if let member {
+            members[member].found += 1
+            let verdict = verdict(of: members[member].batch)
+            // It may have been split, and the pieces be in the log.
+            if verdict != .new { return verdict }
+        }
+        guard !isAnswer, !counted.isEmpty,
+            let batch = counted[topic]?.batch(at: place, partition: partition)
         else { return .new }
-        let batch = batches[members[member].batch]
-        members[member].found += 1
-        switch batch.fate {
-        case .delivered: return .delivered
-        case .owed: return .owed(batch: batch.id)
-        case .forgotten: return .new
+        if !isOpen { findEnd() }
+        return verdict(of: batch)
+    }
+
+    private func verdict(of batch: Int) -> Verdict {
+        switch batches[batch].fate {
+        case .delivered: .delivered
+        case .owed: .owed(batch: batches[batch].id)
+        case .forgotten: .new
         }
     }
 
@@ -141,6 +162,25 @@ package struct FileCoverage: Sendable {
             if let mismatch = mismatch(of: members[firstUnread]) { mismatches.append(mismatch) }
             firstUnread += 1
         }
+        return counted.isEmpty ? mismatches : mismatches + passedCounted(place)
+    }
+
+    private mutating func passedCounted(_ place: RecordPlace) -> [Mismatch] {
+        let wasOpen = isOpen
+        var mismatches: [Mismatch] = []
+        for topic in counted.keys.sorted() {
+            for member in counted[topic]?.passed(place) ?? [] {
+                let mismatch = Mismatch(
+                    batch: batches[member.batch].id,
+                    topic: topic,
+                    partition: member.partition,
+                    stretch: member.stretch,
+                    found: member.found
+                )
+                mismatches.append(mismatch)
+            }
+        }
+        if wasOpen, !isOpen { findEnd() }
         return mismatches
     }
 
@@ -169,6 +209,14 @@ package struct FileCoverage: Sendable {
         let fate: Fate = row.isSettled ? .delivered : .owed
         indices[row.id] = batches.count
         for stretch in stretches {
+            if let member = CountedStretches.Member(
+                stretch,
+                partition: row.partition,
+                batch: batches.count
+            ) {
+                counted[row.topic, default: CountedStretches()].add(member)
+                continue
+            }
             let isWhole = stretch.from.offset >= checkpoint.offset
             members.append(Member(batch: batches.count, stretch: stretch, isWhole: isWhole))
         }
@@ -189,14 +237,19 @@ package struct FileCoverage: Sendable {
         }
     }
 
-    private mutating func makeZones() {
-        for member in members {
-            let version = member.stretch.pipelineVersion
+    /// Finds out how far stretches reach, as far as that is known.
+    private mutating func findEnd() {
+        var ends = members.map { ($0.stretch.through, $0.stretch.pipelineVersion) }
+        for member in counted.values.flatMap(\.members) {
+            let last = member.isComplete ? member.last : member.stretch.through
+            ends.append((last, member.stretch.pipelineVersion))
+        }
+        ends.sort { $0.0 < $1.0 }
+        end = RecordPlace(position: (ends.last?.0.position ?? -1) + 1)
+        zones = []
+        for (last, version) in ends {
             if zones.last?.pipelineVersion == version { zones.removeLast() }
-            let through = RecordPlace(
-                offset: member.stretch.through.offset,
-                send: RecordPlace.sendLimit - 1
-            )
+            let through = RecordPlace(offset: last.offset, send: RecordPlace.sendLimit - 1)
             zones.append(Zone(through: through, pipelineVersion: version))
         }
     }

@@ -39,6 +39,13 @@ struct FileEnds: Sendable {
         return true
     }
 
+    /// Takes a row out that is not passed.
+    mutating func remove(row: Int64) {
+        let rest = ends[head...].filter { $0.row != row }
+        ends = Array(rest)
+        head = 0
+    }
+
     /// Moves the checkpoint.
     ///
     /// - Returns: the rows that it passes now.

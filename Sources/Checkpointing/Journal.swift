@@ -77,6 +77,8 @@ package struct JournalChanges: Equatable, Sendable {
     package var partitions: [JournaledPartition] = []
     /// Versions that no batch names any more.
     package var removedTexts: [Int64] = []
+    /// Whether no power cut may take the commit back, whatever durability was chosen.
+    package var isDurable = false
 
     package init() {}
 

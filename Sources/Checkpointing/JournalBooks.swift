@@ -44,6 +44,8 @@ package struct JournalBooks: Sendable {
     private var texts: PipelineTexts
 
     private var session: JournalSession?
+    /// Whether the next commit names something that no power cut may take back.
+    private var isDurable = false
     private var closed: [Int64: JournaledBatch] = [:]
     private var settled: [Int64: Int64] = [:]
     private var removed: Set<Int64> = []
@@ -95,12 +97,31 @@ package struct JournalBooks: Sendable {
         for batch in batches {
             closed[batch.id] = batch
             for stretch in batch.stretches { texts.name(stretch.pipelineVersion) }
+            noteIdentity(of: batch)
             if rows[batch.id] == nil {
                 enter(batch, knownFilesOnly: false)
             } else {
                 renumber(batch)
             }
         }
+    }
+
+    /// Tells of a batch that was found in the log, and of which the journal knew nothing.
+    ///
+    /// - Parameter time: milliseconds since 1970.
+    package mutating func found(_ batch: JournaledBatch, at time: Int64) {
+        guard case .settled(let baseOffset) = batch.state else { return }
+        closed([batch])
+        acknowledge(Row(batch), baseOffset, -1, time)
+    }
+
+    /// Tells where the stretches of a batch end that was found in the log.
+    package mutating func completed(_ batch: JournaledBatch) {
+        guard rows.removeValue(forKey: batch.id) != nil else { return }
+        for file in Set(batch.stretches.map(\.file)) { files[file]?.remove(row: batch.id) }
+        closed[batch.id] = batch
+        for stretch in batch.stretches { texts.name(stretch.pipelineVersion) }
+        enter(batch, knownFilesOnly: true)
     }
 
     /// Tells that a batch is in the log.
@@ -165,6 +186,9 @@ package struct JournalBooks: Sendable {
         changes.partitions = changedPartitions.compactMap { partitions[$0] }
         changes.partitions.sort { ($0.topic, $0.partition) < ($1.topic, $1.partition) }
         (changes.texts, changes.removedTexts) = texts.takeChanges()
+        // After a power cut it must be known where, and for which lines, to look in the log.
+        changes.isDurable = isDurable || session != nil || !changes.texts.isEmpty
+        isDurable = false
         written.formUnion(closed.keys)
         session = nil
         closed.removeAll(keepingCapacity: true)
@@ -204,6 +228,33 @@ package struct JournalBooks: Sendable {
         closed[id] = nil
         settled[id] = nil
         if written.remove(id) != nil { removed.insert(id) }
+    }
+
+    /// Takes note of the identity under which batches are sent to a partition from now on.
+    private mutating func noteIdentity(of batch: JournaledBatch) {
+        let key = TopicPartition(topic: batch.topic, partition: batch.partition)
+        let known = partitions[key]
+        let isSameTopic = known?.topicID == batch.topicID
+        if let known, isSameTopic, known.producerID == batch.producerID,
+            known.epoch == batch.epoch
+        {
+            return
+        }
+        var partition = JournaledPartition(
+            topic: batch.topic,
+            topicID: batch.topicID,
+            partition: batch.partition,
+            producerID: batch.producerID,
+            epoch: batch.epoch
+        )
+        if let known, isSameTopic {
+            partition.ackedOffset = known.ackedOffset
+            partition.leaderEpoch = known.leaderEpoch
+            partition.ackedAt = known.ackedAt
+        }
+        partitions[key] = partition
+        changedPartitions.insert(key)
+        isDurable = true
     }
 
     private mutating func acknowledge(

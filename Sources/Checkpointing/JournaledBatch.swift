@@ -13,7 +13,18 @@ package struct Stretch: Equatable, Sendable {
         ///
         /// Its place is the refused record's, so it does not come in order.
         case answer
+        /// As many as there are, from the first place on: of a batch that was found in the log, and
+        /// of which the journal knew nothing.
+        ///
+        /// The last place is ``Stretch/unknownEnd`` until the file was read once more.
+        ///
+        /// - Parameter partitionCount: by which those with a key found their partition.
+        /// - Parameter keyless: how many have none.
+        case counted(partitionCount: Int32, keyless: Int32)
     }
+
+    /// The last place of a stretch of which only the number of records is known: behind all there are.
+    package static let unknownEnd = RecordPlace(position: .max - 1)
 
     /// The id in ``FileCheckpoint``, or ``FileCheckpoint/unregisteredID``.
     package var file: Int64
@@ -27,6 +38,11 @@ package struct Stretch: Equatable, Sendable {
     package var through: RecordPlace
     /// How many records they are.
     package var count: Int32
+
+    /// Whether it is not known where it ends.
+    package var isCounted: Bool {
+        if case .counted = routing { true } else { false }
+    }
 
     package init(
         file: Int64,
@@ -94,6 +110,11 @@ package struct JournaledBatch: Equatable, Sendable {
     }
 
     package var isSettled: Bool { state != .inFlight }
+
+    /// Where it is in the log, -1 where Kafka did not say it; nil while it is in flight.
+    package var settledOffset: Int64? {
+        if case .settled(let offset) = state { offset } else { nil }
+    }
 }
 
 /// What is known of one partition: how far our batches are in its log.

@@ -74,6 +74,8 @@ extension Stretch.Routing {
         case .answer: 0
         case .sticky: 1
         case .partitionCount(let count): Int64(count) + 1
+        case .counted(let partitionCount, let keyless):
+            -1 - (Int64(keyless) << 32 | Int64(partitionCount))
         }
     }
 
@@ -82,6 +84,10 @@ extension Stretch.Routing {
         case 0: self = .answer
         case 1: self = .sticky
         case 2...(Int64(Int32.max) + 1): self = .partitionCount(Int32(number - 1))
+        case ..<0:
+            let numbers = -1 - number
+            guard let partitionCount = Int32(exactly: numbers & 0xFFFF_FFFF) else { return nil }
+            self = .counted(partitionCount: partitionCount, keyless: Int32(numbers >> 32))
         default: return nil
         }
     }

@@ -28,6 +28,8 @@ struct TopicCoverage: Sendable {
             sticky.cover(stretch, member)
         case .answer:
             answers[stretch.from.position] = answers[stretch.from.position] ?? member.index
+        case .counted:
+            preconditionFailure("a stretch covers places before it is known where it ends")
         }
     }
 

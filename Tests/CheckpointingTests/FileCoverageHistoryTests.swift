@@ -36,6 +36,22 @@ struct FileCoverageHistoryTests {
         }
         #expect(tried > 10, "seed \(seed)")
     }
+
+    @Test func `batches that the journal has lost are known by first places and counts`() {
+        let seed = testSeed(for: "FileCoverageHistoryTests")
+        var random = SeededGenerator(seed: seed)
+        var found = 0
+        for run in 0..<60 {
+            var history = History(using: &random)
+            for life in 0..<4 {
+                history.live(using: &random)
+                found += history.loseJournal(using: &random)
+                #expect(history.complaints == [], "seed \(seed), run \(run), life \(life)")
+                if !history.complaints.isEmpty { return }
+            }
+        }
+        #expect(found > 100, "seed \(seed)")
+    }
 }
 
 /// One record that a pipeline makes of a line.
@@ -143,6 +159,52 @@ private struct History {
             for _ in 0..<(record == victim ? copies : 1) { _ = coverage.verdict(of: record) }
         }
         return coverage.passed(coverage.end).contains { $0.batch == batch.row.id }
+    }
+
+    /// Reads once without sending after the newest rows were lost, and their batches found in the log;
+    /// returns how many stretches these had.
+    mutating func loseJournal(using random: inout SeededGenerator) -> Int {
+        let kept = Int64.random(in: 0...lastID, using: &random)
+        var lost: [Int64: [Stretch]] = [:]
+        let rows = sent.map { batch -> JournaledBatch in
+            let isBeyond = batch.row.stretches.allSatisfy { $0.from.offset >= checkpoint }
+            guard batch.row.id > kept, isBeyond else { return batch.row }
+            lost[batch.row.id] = batch.row.stretches
+            var row = batch.row
+            row.stretches = row.stretches.map { $0.counted(among: batch.records) }
+            row.state = .settled(baseOffset: 0)
+            return row
+        }
+        let coverage = FileCoverage(
+            file: 1,
+            generation: 0,
+            checkpoint: Checkpoint(offset: checkpoint),
+            batches: rows
+        )
+        guard !lost.isEmpty, var coverage else { return 0 }
+        for line in 0..<lineCount {
+            let records = records.filter { $0.place.offset == line * 10 }
+            for record in records where line * 10 >= checkpoint {
+                let holder = rows.first { row in
+                    sent.contains { $0.row.id == row.id && $0.records.contains(record) }
+                }
+                let truth: FileCoverage.Verdict =
+                    holder.map { $0.isSettled ? .delivered : .owed(batch: $0.id) } ?? .new
+                let verdict = coverage.verdict(of: record)
+                if verdict != truth { complaints.append("\(record) is \(truth), not \(verdict)") }
+            }
+            let mismatches = coverage.passed(RecordPlace(offset: (line + 1) * 10))
+            if !mismatches.isEmpty { complaints.append("\(mismatches)") }
+        }
+        if coverage.isOpen { complaints.append("\(coverage) has no end") }
+        for (batch, stretch, parts) in coverage.completed {
+            guard let one = parts.first, parts.count == 1, lost[batch]?.contains(one) ?? false
+            else {
+                complaints.append("\(stretch) of \(batch) became \(parts)")
+                continue
+            }
+        }
+        return lost.values.reduce(0) { $0 + $1.count }
     }
 
     // MARK: - Reading
@@ -365,7 +427,24 @@ extension Stretch.Routing {
         case .sticky: !record.isAnswer && record.hash == nil
         case .partitionCount(let count):
             !record.isAnswer && record.partition(of: count) == partition
+        case .counted: false
         }
+    }
+}
+
+extension Stretch {
+    /// As its batch in the log tells of it.
+    fileprivate func counted(among records: [Record]) -> Stretch {
+        let first = records.first { $0.place == self.from }
+        var counted = self
+        var partitionCount: Int32 = 1
+        if case .partitionCount(let count) = self.routing { partitionCount = count }
+        counted.routing = .counted(
+            partitionCount: partitionCount,
+            keyless: first?.hash == nil ? self.count : 0
+        )
+        counted.through = Self.unknownEnd
+        return counted
     }
 }
 

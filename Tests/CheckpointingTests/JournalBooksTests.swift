@@ -230,6 +230,7 @@ private struct BooksModel {
         case 16: forget(using: &random)
         case 17: current.append(books.version(of: "p", path: "", text: "\(random.next() % 6)"))
         case 18: restart()
+        case 19: find(using: &random)
         default: commit()
         }
     }
@@ -283,6 +284,49 @@ private struct BooksModel {
         }
         live[batch.id] = batch
         books.closed([batch])
+        noteIdentity(of: batch)
+    }
+
+    private mutating func noteIdentity(of batch: JournaledBatch) {
+        let known = partitions[batch.partition]
+        let isSameTopic = known?.topicID == batch.topicID
+        if isSameTopic, known?.epoch == batch.epoch { return }
+        partitions[batch.partition] = JournaledPartition(
+            topic: batch.topic,
+            topicID: batch.topicID,
+            partition: batch.partition,
+            producerID: batch.producerID,
+            epoch: batch.epoch,
+            ackedOffset: isSameTopic ? known?.ackedOffset ?? -1 : -1,
+            ackedAt: isSameTopic ? known?.ackedAt ?? 0 : 0
+        )
+    }
+
+    /// A batch is in the log that was lost, and it turns out later where it ends.
+    private mutating func find(using random: inout SeededGenerator) {
+        let counted = live.values.filter { $0.stretches.contains(where: \.isCounted) }
+        if let batch = counted.sorted(by: { $0.id < $1.id }).first {
+            var batch = batch
+            let offset = checkpoints[batch.stretches[0].file]?.checkpoint.offset ?? 0
+            batch.stretches[0].routing = .sticky
+            batch.stretches[0].through.offset = offset + Int64.random(in: -5..<200, using: &random)
+            live[batch.id] = batch
+            return books.completed(batch)
+        }
+        guard let id = checkpoints.keys.sorted().randomElement(using: &random) else { return }
+        lastBatch += 1
+        if current.isEmpty { current = [books.version(of: "p", path: "", text: "0")] }
+        var batch = row(lastBatch, version: current[0], [(id, 0)])
+        batch.state = .settled(baseOffset: 0)
+        batch.stretches[0].generation = checkpoints[id]?.generation ?? 0
+        batch.stretches[0].routing = .counted(partitionCount: 1, keyless: 0)
+        batch.stretches[0].through = Stretch.unknownEnd
+        live[batch.id] = batch
+        books.found(batch, at: batch.id)
+        noteIdentity(of: batch)
+        partitions[0]?.ackedSequence = batch.lastSequence
+        partitions[0]?.ackedOffset = Int64(batch.recordCount) - 1
+        partitions[0]?.ackedAt = batch.id
     }
 
     private mutating func settle(using random: inout SeededGenerator) {
@@ -317,6 +361,7 @@ private struct BooksModel {
         batch.epoch += 1
         live[id] = batch
         books.closed([batch])
+        noteIdentity(of: batch)
     }
 
     private mutating func move(using random: inout SeededGenerator) {

@@ -88,6 +88,54 @@ struct OwnershipTests {
         #expect(try start().ownership == .copied(original: original))
     }
 
+    @Test func `commits are lost only with the host, until it is known what they said`() throws {
+        // The process alone was killed.
+        #expect(try loss(.normal) == .none)
+        #expect(try loss(.normal) == .none)
+        reboot()
+        #expect(try loss(.full) == .withHost)
+        // That start was killed before it had found out anything.
+        #expect(try loss(.normal) == .before)
+        #expect(try loss(.normal) { try $0.close() } == .before)
+        #expect(try loss(.normal) { try $0.resolveOwnership() } == .before)
+        #expect(try loss(.normal) == .none)
+        reboot()
+        #expect(try loss(.normal) { try $0.resolveOwnership() } == .withHost)
+        reboot()
+        #expect(try loss(.full) == .withHost)
+    }
+
+    @Test func `nothing is lost that waited for the disk, or was closed in order`() throws {
+        #expect(try loss(.full) == .none)
+        reboot()
+        #expect(try loss(.normal) { try $0.close() } == .none)
+        reboot()
+        #expect(try loss(.full) == .none)
+    }
+
+    private enum Loss { case none, withHost, before }
+
+    /// What a start knows of commits that may be lost, and what it does then.
+    private func loss(
+        _ synchronous: CheckpointStore.Synchronous,
+        then work: (CheckpointStore) throws -> Void = { _ in }
+    ) throws -> Loss {
+        let store = try CheckpointStore(path: path, synchronous: synchronous)
+        #expect(store.ownership == .same)
+        try work(store)
+        return store.hostDied ? .withHost : store.mayHaveLostCommits ? .before : .none
+    }
+
+    /// Whatever names the boot is another one now; 0 and 1 name none.
+    private func reboot() {
+        var lines = String(decoding: directory.bytes("forktail.owner"), as: UTF8.self)
+            .split(separator: "\n").map(String.init)
+        guard let boot = Int64(lines[2]), boot > 1 else { return }
+        let digits = "\(boot ^ 2)"
+        lines[2] = String(repeating: "0", count: 19 - digits.count) + digits
+        directory.write("forktail.owner", lines.joined(separator: "\n") + "\n")
+    }
+
     @Test func `a commit that failed is not counted`() throws {
         let original = try start().owner
         do {

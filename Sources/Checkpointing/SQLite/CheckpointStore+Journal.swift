@@ -8,7 +8,8 @@ extension CheckpointStore: JournalKeeping {
     package func write(_ changes: JournalChanges) throws(CheckpointError) {
         if changes.isEmpty { return }
         // A producer id must never be used twice, so none that was used may be forgotten.
-        try inTransaction(isDurable: changes.session != nil) { connection throws(CheckpointError) in
+        let isDurable = changes.isDurable || changes.session != nil
+        try inTransaction(isDurable: isDurable) { connection throws(CheckpointError) in
             try connection.write(changes)
         }
     }
@@ -38,15 +39,6 @@ extension CheckpointStore: PendingKeeping {
     package func dropPending(_ transactionalID: String) throws(CheckpointError) {
         try inTransaction { connection throws(CheckpointError) in
             try connection.deletePending(transactionalID)
-        }
-    }
-}
-
-extension CheckpointStore {
-    /// Tells that all the original may have had in flight is resolved: the copy is a database of its own.
-    package func resolveOwnership() throws(CheckpointError) {
-        try inTransaction(isDurable: true) { connection throws(CheckpointError) in
-            try connection.resolveOwnership()
         }
     }
 }

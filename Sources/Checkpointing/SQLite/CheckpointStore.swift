@@ -29,11 +29,16 @@ package final class CheckpointStore: CheckpointKeeping {
     package let owner: OwnerID
     /// Whether it was, when it was opened, the database that the last process wrote.
     package let ownership: Ownership
+    /// Whether a power cut may have taken back what was committed last.
+    package let mayHaveLostCommits: Bool
+    /// Whether the process before this one ended with its host, in another boot than this.
+    package let hostDied: Bool
     private let synchronous: Synchronous
     private let connection: Mutex<SQLiteConnection>
     /// Changes only in the connection's lock.
     private let commits: Atomic<Int64>
     private let witness: OwnershipWitnessFile?
+    private let isResolved = Atomic(false)
     private let identity: FileIdentity?
     private let lock: StateDirectoryLock?
 
@@ -68,11 +73,16 @@ package final class CheckpointStore: CheckpointKeeping {
         let connection = try SQLiteConnection(path: path, mode: .existing, beforeStep: beforeStep)
         try schema.migrate(connection)
         try connection.refuseChangedRows()
-        let (row, witness) = try connection.beginIncarnation(in: directory)
+        let (row, witness, found) = try connection.beginIncarnation(
+            in: directory,
+            risk: Self.risk(of: synchronous)
+        )
         if synchronous == .normal { try connection.run("PRAGMA synchronous = NORMAL") }
         self.incarnation = row.incarnation
         self.owner = row.owner
         self.ownership = row.ownership
+        self.mayHaveLostCommits = found.hasCome
+        self.hostDied = found.hasCome && found != .unresolved
         self.synchronous = synchronous
         self.commits = Atomic(row.commits)
         self.witness = witness
@@ -95,6 +105,8 @@ package final class CheckpointStore: CheckpointKeeping {
         self.incarnation = row.incarnation
         self.owner = row.owner
         self.ownership = row.ownership
+        self.mayHaveLostCommits = false
+        self.hostDied = false
         self.synchronous = .full
         self.commits = Atomic(row.commits)
         self.witness = nil
@@ -193,6 +205,30 @@ package final class CheckpointStore: CheckpointKeeping {
         try connection.withLock { connection throws(CheckpointError) in
             try connection.run("PRAGMA wal_checkpoint(TRUNCATE)")
         }
+    }
+
+    /// Folds the log as the last thing that is done: all commits are on the disk then.
+    package func close() throws(CheckpointError) {
+        try foldLog()
+        guard synchronous == .normal, !mayHaveLostCommits || isResolved.load(ordering: .relaxed)
+        else { return }
+        try witness?.note(.none)
+    }
+
+    /// What is at risk from now on.
+    static func risk(of synchronous: Synchronous) -> CommitRisk {
+        synchronous == .normal ? .ofThisBoot : .none
+    }
+
+    /// Tells that all is found out that the original of a copy, or lost commits, may have had in
+    /// flight: the database is whole, and one of its own.
+    package func resolveOwnership() throws(CheckpointError) {
+        guard ownership != .same || mayHaveLostCommits else { return }
+        try inTransaction(isDurable: true) { connection throws(CheckpointError) in
+            try connection.resolveOwnership()
+        }
+        if mayHaveLostCommits { try witness?.note(Self.risk(of: synchronous)) }
+        isResolved.store(true, ordering: .relaxed)
     }
 
     func inTransaction<Result: Sendable>(

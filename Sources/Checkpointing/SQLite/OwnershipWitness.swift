@@ -22,6 +22,8 @@ final class OwnershipWitnessFile: Sendable {
     let witness: OwnershipWitness
     /// How many commits the database had, by what the kernel was told last.
     let commits: Int64
+    /// Whose power cut may take commits back.
+    let risk: CommitRisk
     private let descriptor: Int32
 
     private static let name = "/forktail.owner"
@@ -39,9 +41,14 @@ final class OwnershipWitnessFile: Sendable {
     /// Makes another one; ``keepDraft(in:)`` follows once the database knows it.
     static func draft(
         in directory: String,
-        commits: Int64
+        commits: Int64,
+        risk: CommitRisk
     ) throws(CheckpointError) -> OwnershipWitnessFile {
-        let file = try OwnershipWitnessFile(creating: directory + draftName, commits: commits)
+        let file = try OwnershipWitnessFile(
+            creating: directory + draftName,
+            commits: commits,
+            risk: risk
+        )
         try synchronizeDirectory(directory)
         return file
     }
@@ -53,19 +60,24 @@ final class OwnershipWitnessFile: Sendable {
         try synchronizeDirectory(directory)
     }
 
-    private init(creating path: String, commits: Int64) throws(CheckpointError) {
+    private init(
+        creating path: String,
+        commits: Int64,
+        risk: CommitRisk
+    ) throws(CheckpointError) {
         unlink(path)
         let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC
         descriptor = Glibc.open(path, flags, 0o644)
         guard descriptor >= 0 else { throw .system(errno, "create", path) }
         let token = Int64.random(in: 1...Int64.max)
-        let text = Self.line(token) + Self.line(commits)
+        let text = Self.line(token) + Self.line(commits) + Self.line(risk.rawValue)
         guard write(descriptor, text, text.count) == text.count, fsync(descriptor) == 0 else {
             let error = CheckpointError.system(errno, "write", path)
             Glibc.close(descriptor)
             throw error
         }
         self.commits = commits
+        self.risk = risk
         witness = OwnershipWitness(token: token, fileOpenAt: descriptor)
     }
 
@@ -75,12 +87,13 @@ final class OwnershipWitnessFile: Sendable {
             if errno == ENOENT { return nil }
             throw .system(errno, "open", path)
         }
-        var text = [UInt8](repeating: 0, count: 2 * Self.lineLength)
+        var text = [UInt8](repeating: 0, count: 3 * Self.lineLength)
         let count = pread(descriptor, &text, text.count, 0)
         let numbers = text.prefix(max(0, count)).split(separator: 0x0A).map {
             Int64(String(decoding: $0, as: UTF8.self)) ?? 0
         }
         commits = numbers.count > 1 ? numbers[1] : 0
+        risk = CommitRisk(rawValue: numbers.count > 2 ? numbers[2] : 0)
         witness = OwnershipWitness(token: numbers.first ?? 0, fileOpenAt: descriptor)
     }
 
@@ -94,6 +107,14 @@ final class OwnershipWitnessFile: Sendable {
     func note(commits: Int64) {
         let line = Self.line(commits)
         _ = pwrite(descriptor, line, line.count, off_t(Self.lineLength))
+    }
+
+    /// Tells durably whose power cut may take commits back from now on.
+    func note(_ risk: CommitRisk) throws(CheckpointError) {
+        let line = Self.line(risk.rawValue)
+        guard pwrite(descriptor, line, line.count, off_t(2 * Self.lineLength)) == line.count,
+            fsync(descriptor) == 0
+        else { throw .system(errno, "write", "the owner's file of the state directory") }
     }
 
     private static let lineLength = 20

@@ -92,16 +92,24 @@ extension SQLiteConnection {
     }
 
     /// Becomes the owner of the database, in the directory where it lies.
+    ///
+    /// - Parameter risk: what is at risk from now on, unless more is already.
     func beginIncarnation(
-        in directory: String
-    ) throws(CheckpointError) -> (OwnershipRow, OwnershipWitnessFile) {
+        in directory: String,
+        risk: CommitRisk
+    ) throws(CheckpointError) -> (OwnershipRow, OwnershipWitnessFile, found: CommitRisk) {
         var row = try ownership()
         try refuseChangedProgress()
         if try OwnershipWitnessFile.drafted(in: directory)?.witness == row.witness {
             try OwnershipWitnessFile.keepDraft(in: directory)
         }
         let kept = try OwnershipWitnessFile.kept(in: directory)
-        let next = try OwnershipWitnessFile.draft(in: directory, commits: row.commits)
+        let found = kept?.risk ?? .none
+        let next = try OwnershipWitnessFile.draft(
+            in: directory,
+            commits: row.commits,
+            risk: found.hasCome ? .unresolved : risk
+        )
         row.begin(
             found: kept?.witness,
             commits: kept?.commits ?? 0,
@@ -111,7 +119,7 @@ extension SQLiteConnection {
         )
         try transaction { () throws(CheckpointError) in try write(row) }
         try OwnershipWitnessFile.keepDraft(in: directory)
-        return (row, next)
+        return (row, next, found)
     }
 
     /// Counts a commit as part of it, so that a database without it can be told from this one.
