@@ -23,9 +23,19 @@ package protocol BatchJournal: AnyObject, Sendable {
     /// Tells what became of a batch that an earlier life of the journal left.
     func resolved(row: Int64, _ outcome: RecoveryOutcome)
 
+    /// Tells that a batch is looked for that was settled, for its partition has lost records: it is to
+    /// be made again, and resolved anew.
+    func unsettled(row: Int64)
+
     /// Tells of a batch in the log that an earlier life sent, and whose row the journal has lost: its
     /// positions say how far its files are delivered.
-    func unjournaled(_ batch: FetchedBatch, of partition: TopicPartition)
+    ///
+    /// - Parameter partitionCount: how many partitions the topic has now; 0 if that is not known.
+    func unjournaled(_ batch: FetchedBatch, of partition: TopicPartition, partitionCount: Int32)
+
+    /// Tells which partitions of a topic are recovered besides those that were named: that it was to
+    /// be looked for all of its partitions.
+    func recoveryWidened(topic: String, _ partitions: [TopicPartition])
 
     /// Tells that nothing of a partition is in doubt any more, and new batches go there.
     func recovered(_ partition: TopicPartition, _ report: RecoveryReport)

@@ -100,7 +100,7 @@ extension ProducerStateMachine {
         self.checkCluster(cluster.clusterID)
         self.update(brokers: cluster.brokers)
         for topic in cluster.topics where self.metadata.topics[topic.name] != nil {
-            self.update(topic)
+            self.update(topic, now: now)
         }
         // Those whose leader came or went; what has none is asked for again.
         for index in self.partitions.indices { self.list(index) }
@@ -117,8 +117,8 @@ extension ProducerStateMachine {
         }
     }
 
-    private mutating func update(_ topic: ClusterMetadata.Topic) {
-        guard topic.error == .none else { return self.topicFailed(topic) }
+    private mutating func update(_ topic: ClusterMetadata.Topic, now: ContinuousClock.Instant) {
+        guard topic.error == .none else { return self.topicFailed(topic, now: now) }
         guard let partitions = Self.arrange(topic.partitions) else {
             self.statistics.lastError = "metadata: the partitions of \(topic.name) have gaps"
             self.metadata.wanted.insert(topic.name)
@@ -127,6 +127,7 @@ extension ProducerStateMachine {
         // Another topic of the same name counts its leader epochs from the start.
         let isSame = self.metadata.topics[topic.name]?.id == topic.id
         self.metadata.topics[topic.name]?.id = topic.id
+        self.recoverWhole(topic.name, partitionCount: partitions.count, now: now)
         var known = TopicMetadata(
             name: topic.name,
             partitions: partitions,
@@ -170,7 +171,11 @@ extension ProducerStateMachine {
         self.list(index)
     }
 
-    private mutating func topicFailed(_ topic: ClusterMetadata.Topic) {
+    private mutating func topicFailed(
+        _ topic: ClusterMetadata.Topic,
+        now: ContinuousClock.Instant
+    ) {
+        if topic.error == .unknownTopicOrPartition { self.recoveryMisses(topic.name, now: now) }
         self.statistics.lastError = "topic \"\(topic.name)\": \(topic.error)"
         if topic.error == .invalidTopicException {
             // No administrator can make it right, so nothing waits for it.

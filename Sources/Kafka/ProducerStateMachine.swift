@@ -30,8 +30,12 @@ package struct ProducerStateMachine {
         case identified(ProducerIdentity, clusterID: String)
         /// It is known what became of a journaled batch.
         case resolved(row: Int64, RecoveryOutcome)
+        /// A batch that was settled is looked for once more, and has to be made again.
+        case unsettled(row: Int64)
         /// The log has a batch that the journal does not know.
-        case unjournaled(FetchedBatch, of: TopicPartition)
+        case unjournaled(FetchedBatch, of: TopicPartition, partitionCount: Int32)
+        /// More partitions of a topic are looked at, now that it is known which there are.
+        case recoveryWidened(topic: String, [TopicPartition])
         /// Nothing of a partition is in doubt any more.
         case recovered(TopicPartition, RecoveryReport)
         /// A partition cannot be recovered, and nothing is sent there; the text says what to do.

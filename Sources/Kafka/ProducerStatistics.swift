@@ -23,6 +23,8 @@ package struct ProducerStatistics: Sendable, Equatable {
     package var isConnected = false
     /// Whether the last connection failed because of credentials or certificates.
     package var isRefused = false
+    /// Why nothing will be sent, whatever happens: the cluster is another one than the journal's.
+    package var refusal: String?
     /// Bytes of `buffer.memory` that nothing holds.
     package var availableBytes = 0
     package var requestsInFlight = 0

@@ -15,14 +15,23 @@ struct JournalSetup {
     /// Pipelines of earlier texts that batches name, as far as they load.
     let earlier: [Int64: LoadedPipeline]
     let books: JournalBooks
+    /// Whether Kafka may have batches that the journal has lost.
+    let isBehind: Bool
+    /// Makes rows of these.
+    let unjournaled: UnjournaledRows
 
     /// - Parameter files: the checkpoints of all files.
+    /// - Parameter owner: who the position headers of earlier lives name.
+    /// - Parameter isBehind: whether Kafka may have batches that the journal has lost.
     init(
         _ store: any JournalKeeping,
         files: [FileCheckpoint],
-        pipelines: [LoadedPipeline]
+        pipelines: [LoadedPipeline],
+        owner: OwnerID,
+        isBehind: Bool
     ) throws(CheckpointError) {
         self.store = store
+        self.isBehind = isBehind
         var journal = try store.journal()
         journal.settleBegun(files)
         var books = JournalBooks(journal, files: files)
@@ -30,18 +39,25 @@ struct JournalSetup {
             let text = String(decoding: pipeline.plan.source.bytes, as: UTF8.self)
             return books.version(of: pipeline.name, path: pipeline.path, text: text)
         }
-        earlier = Self.earlier(in: journal, besides: versions)
+        earlier = Self.earlier(in: journal, besides: versions, all: isBehind)
+        unjournaled = UnjournaledRows(
+            owner: owner,
+            journal,
+            files: files,
+            today: Dictionary(zip(pipelines.map(\.name), versions)) { first, _ in first }
+        )
         self.journal = journal
         self.books = books
     }
 
     private static func earlier(
         in journal: Journal,
-        besides versions: [Int64]
+        besides versions: [Int64],
+        all: Bool
     ) -> [Int64: LoadedPipeline] {
         let named = Set(journal.batches.flatMap(\.stretches).map(\.pipelineVersion))
         var pipelines: [Int64: LoadedPipeline] = [:]
-        for text in journal.texts where named.contains(text.version) {
+        for text in journal.texts where all || named.contains(text.version) {
             if versions.contains(text.version) { continue }
             pipelines[text.version] = PipelineLoader.pipeline(text)
         }
@@ -53,6 +69,16 @@ struct JournalSetup {
 
     /// Batches of which nobody knows whether they are in the log, in the order of their numbers.
     var open: [JournaledBatch] { journal.batches.filter { !$0.isSettled } }
+
+    /// Partitions of which something has to be found out.
+    var partitionsInDoubt: Set<TopicPartition> {
+        let open = open.map { TopicPartition(topic: $0.topic, partition: $0.partition) }
+        guard isBehind else { return Set(open) }
+        let known = journal.partitions.map {
+            TopicPartition(topic: $0.topic, partition: $0.partition)
+        }
+        return Set(open + known)
+    }
 }
 
 extension Journal {
@@ -62,10 +88,10 @@ extension Journal {
         let places = Dictionary(files.map { ($0.id, $0) }) { first, _ in first }
         for index in batches.indices where !batches[index].isSettled {
             let isBegun = batches[index].stretches.contains { stretch in
-                guard let file = places[stretch.file] else { return false }
-                return file.generation > stretch.generation
-                    || file.generation == stretch.generation
-                        && stretch.from.offset < file.checkpoint.offset
+                // Places of a later generation are of other bytes, and prove nothing.
+                guard let file = places[stretch.file], file.generation == stretch.generation
+                else { return false }
+                return stretch.from.offset < file.checkpoint.offset
             }
             if isBegun { batches[index].state = .settled(baseOffset: -1) }
         }
@@ -77,6 +103,7 @@ extension LaneSurroundings {
     mutating func join(
         _ journal: JournalSetup,
         recovery: any BatchRecovering,
+        post: @escaping @Sendable (JournalMessage) -> Void,
         remake: @escaping @Sendable (JournaledBatch, [MadeRecord]) -> ProducerBatch?
     ) {
         versions = journal.versions
@@ -84,7 +111,10 @@ extension LaneSurroundings {
         board = RemakeBoard(
             journal.journal.batches,
             texts: journal.earlier,
+            recovering: journal.partitionsInDoubt,
+            looksEverywhere: journal.isBehind,
             recovery: recovery,
+            post: post,
             logger: logger,
             remake: remake
         )

@@ -46,6 +46,16 @@ enum JournalMessage: Sendable {
     case opened(ProducerIdentity, clusterID: String)
     /// What became of a batch that a crash left open.
     case resolved(row: Int64, RecoveryOutcome)
+    /// Kafka may have lost a batch that was settled: it is made again, and resolved anew.
+    case unsettled(row: Int64)
+    /// A batch in the log that the journal had lost, as a row.
+    case found(JournaledBatch)
+    /// It is known where the stretches of such rows end; `done` is called when that is durable.
+    case completed([JournaledBatch], done: @Sendable () -> Void)
+    /// Nothing of a partition is in doubt any more.
+    case recovered(TopicPartition)
+    /// These partitions of a topic are looked at as well.
+    case widened(topic: String, [TopicPartition])
 }
 
 /// Makes the journal's rows of batches, on the producer's thread, which alone has these then.
@@ -70,11 +80,12 @@ final class RowMaker: Sendable {
         self.wallClock = wallClock
     }
 
+    /// The number of a row that is made otherwise.
+    func takeID() -> Int64 { lastID.add(1, ordering: .relaxed).newValue }
+
     /// Gives a batch the number of a row, if it has none.
     func close(_ batch: ProducerBatch) -> ClosedRow {
-        if batch.journalID == 0 {
-            batch.journalID = lastID.add(1, ordering: .relaxed).newValue
-        }
+        if batch.journalID == 0 { batch.journalID = takeID() }
         var row = JournaledBatch(
             id: batch.journalID,
             topic: batch.topic,
@@ -104,6 +115,12 @@ struct JournalWorker {
         let store: any JournalKeeping
         let board: RemakeBoard
         let incarnation: Int64
+        /// Partitions of which something is found out at first.
+        var recovering: Set<TopicPartition> = []
+        /// Topics of which every partition is looked at.
+        var wholeTopics: Set<String> = []
+        /// Called when that is done, and durable.
+        var onRecovered: @Sendable () -> Void = {}
         /// Milliseconds since 1970.
         let wallClock: @Sendable () -> Int64
         let logger: Logger
@@ -122,6 +139,10 @@ struct JournalWorker {
     /// What could not be written yet.
     private var unwritten: JournalChanges?
     private var waiting: [Waiting] = []
+    private var recovering: Set<TopicPartition>
+    private var wholeTopics: Set<String>
+    /// It is not known of every partition what a crash left there.
+    private var isRecovering = true
     private var dueAt: ContinuousClock.Instant?
     private var notBefore: ContinuousClock.Instant?
     /// Whether the last try to write failed.
@@ -130,6 +151,9 @@ struct JournalWorker {
     init(_ surroundings: Surroundings, books: JournalBooks) {
         self.surroundings = surroundings
         self.books = books
+        recovering = surroundings.recovering
+        wholeTopics = surroundings.wholeTopics
+        if isKnown { finishRecovery() }
     }
 
     /// When to call ``step(_:now:)`` without a message.
@@ -172,8 +196,37 @@ struct JournalWorker {
         case .resolved(let row, .absent):
             books.dropped(row)
             surroundings.board.resolved(row, isAppended: false)
+        case .unsettled(let row): surroundings.board.unsettled(row)
+        case .found(let row):
+            books.found(row, at: surroundings.wallClock())
+            surroundings.board.found(row)
+        case .completed(let rows, let done):
+            for row in rows { books.completed(row) }
+            waiting.append(Waiting(done: done))
+            dueAt = now
+        case .recovered(let partition):
+            recovering.remove(partition)
+            surroundings.board.recovered(partition)
+            endRecovery(now: now)
+        case .widened(let topic, let partitions):
+            wholeTopics.remove(topic)
+            recovering.formUnion(partitions)
+            endRecovery(now: now)
         }
         if dueAt == nil, !books.isEmpty { dueAt = now + Self.settlingInterval }
+    }
+
+    private var isKnown: Bool { recovering.isEmpty && wholeTopics.isEmpty }
+
+    /// Has what was found written, once nothing is in doubt.
+    private mutating func endRecovery(now: ContinuousClock.Instant) {
+        if isRecovering, isKnown { dueAt = now }
+    }
+
+    private mutating func finishRecovery() {
+        isRecovering = false
+        surroundings.onRecovered()
+        surroundings.board.recoveredAll()
     }
 
     private mutating func open(_ identity: ProducerIdentity, _ clusterID: String) {
@@ -214,6 +267,7 @@ struct JournalWorker {
             let ready = waiting
             waiting = []
             for order in ready { order.done() }
+            if isRecovering, isKnown { finishRecovery() }
         } catch {
             notBefore = now + Self.retryInterval
             noteFailure(error)

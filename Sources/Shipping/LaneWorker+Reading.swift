@@ -305,6 +305,8 @@ extension LaneWorker {
         source.endLine()
         surroundings.registry?.addHole(at: place, of: source.id)
         turn.needsNewOwner = surroundings.registry != nil
+        // Nor can readers of the log count on from the one before.
+        source.beginRow()
         if fate.makesRecords { turn.lines += 1 }
         note(fate, source, maker, at: position)
         return nil

@@ -24,8 +24,9 @@ extension LaneWorker {
 
     /// Has a file read once without sending, if something of it was sent before the start.
     func prepareRehearsal(of source: LaneSource) {
-        guard let board = surroundings.board, let coverage = board.coverage(of: source.row) else {
-            return
+        guard let board = surroundings.board else { return }
+        guard let coverage = board.coverage(of: source.row) else {
+            return awaitRecovery(of: source)
         }
         for zone in coverage.zones where maker(version: zone.pipelineVersion) == nil {
             let cause = "the pipeline's text that made what was sent of it does not load any more"
@@ -62,7 +63,7 @@ extension LaneWorker {
             if error.isGone { return giveUp(rehearsal, of: source, "it is gone") }
             rehearsal.failedOpens += 1
             guard rehearsal.failedOpens < 20 else {
-                return giveUp(rehearsal, of: source, "it cannot be read: \(error)")
+                return leave(rehearsal, of: source, because: "it cannot be read: \(error)")
             }
             return .wait(until: now + .milliseconds(500))
         }
@@ -147,7 +148,20 @@ extension LaneWorker {
             return stop(rehearsal, of: source, at: mismatch)
         }
         surroundings.board?.gathered(rehearsal.file)
-        return waitForRecovery(of: source, rehearsal.file)
+        surroundings.board?.completed(rehearsal.coverage.completed, of: rehearsal.file)
+        return waitForRecovery(of: source)
+    }
+
+    /// Nothing is known of what the file has, and it may be there again later.
+    private func leave(
+        _ rehearsal: Rehearsal,
+        of source: LaneSource,
+        because cause: String
+    ) -> LaneStateMachine.TurnOutcome {
+        guard rehearsal.coverage.isOpen else { return giveUp(rehearsal, of: source, cause) }
+        // What was sent of it would be sent again.
+        stop(source, because: cause, at: rehearsal.position.offset)
+        return .ended
     }
 
     private func giveUp(
@@ -156,34 +170,40 @@ extension LaneWorker {
         _ cause: String
     ) -> LaneStateMachine.TurnOutcome {
         surroundings.board?.unavailable(rehearsal.file, because: cause)
-        return waitForRecovery(of: source, rehearsal.file)
+        return waitForRecovery(of: source)
+    }
+
+    private func waitForRecovery(of source: LaneSource) -> LaneStateMachine.TurnOutcome {
+        source.rehearsal = nil
+        awaitRecovery(of: source)
+        return source.isWaitingForRecovery ? .caughtUp : .more
     }
 
     /// Lets a file's reading begin as soon as it is known what of it is in Kafka.
-    private func waitForRecovery(
-        of source: LaneSource,
-        _ file: FileBytes
-    ) -> LaneStateMachine.TurnOutcome {
-        source.rehearsal = nil
+    private func awaitRecovery(of source: LaneSource) {
+        guard let board = surroundings.board else { return }
         let id = source.id
-        let mustWait = surroundings.board?.mustWait(for: file) { [listener] in
+        let step = board.nextStep(for: FileBytes(source.row)) { [listener] in
             listener.recovered(id)
         }
-        source.isWaitingForRecovery = mustWait ?? false
-        if source.isWaitingForRecovery { return .caughtUp }
-        beginReading(source)
-        return .more
+        source.isWaitingForRecovery = step == .wait
+        switch step {
+        case .wait: break
+        case .rehearse: prepareRehearsal(of: source)
+        case .read: beginReading(source)
+        }
     }
 
     func recovered(_ id: Int) {
         guard let source = sources[id], source.isWaitingForRecovery else { return }
-        source.isWaitingForRecovery = false
-        beginReading(source)
+        awaitRecovery(of: source)
         machine.changed(id)
     }
 
     private func beginReading(_ source: LaneSource) {
-        source.take(surroundings.board?.coverage(of: source.row))
+        let coverage = surroundings.board?.coverage(of: source.row)
+        source.take(coverage)
+        surroundings.registry?.setZones(coverage?.zones ?? [], of: source.id)
     }
 
     private func stop(
@@ -298,8 +318,15 @@ extension MadeRecord {
 extension FileCoverage.Mismatch {
     /// What was found, and what to do.
     var reason: String {
-        "\(stretch.count) records of it were sent to \(topic)-\(partition) before the crash, from byte"
-            + " \(stretch.from.offset) to \(stretch.through.offset), and now they come out as \(found):"
+        guard !stretch.isCounted else {
+            return "Kafka has \(stretch.count) records of it in \(topic)-\(partition), from byte"
+                + " \(stretch.from.offset) on, which were sent before the crash and are not in the"
+                + " journal, and now \(found) of them come out: the file or the pipeline has"
+                + " changed; put that back, or start once with --delivery at_least_once, which"
+                + " sends again what is beyond the checkpoint"
+        }
+        return "\(stretch.count) records of it were sent to \(topic)-\(partition) before the crash,"
+            + " from byte \(stretch.from.offset) to \(stretch.through.offset), and now they come out as \(found):"
             + " the file or what the pipeline depends on has changed; put that back, or start once"
             + " with --delivery at_least_once, which sends again what is beyond the checkpoint"
     }

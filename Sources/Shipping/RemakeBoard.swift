@@ -62,11 +62,17 @@ final class RemakeBoard: Sendable {
         var fate: Fate
         /// Files that may still bring records.
         var missing: Set<FileBytes> = []
+        /// Files of which only the next rehearsal brings records.
+        var awaited: Set<FileBytes> = []
         var isIncomplete = false
         var isHandedOver = false
         var records: [FileBytes: [MadeRecord]] = [:]
 
         var recordCount: Int { records.values.reduce(0) { $0 + $1.count } }
+
+        var topicPartition: TopicPartition {
+            TopicPartition(topic: batch.topic, partition: batch.partition)
+        }
     }
 
     /// A bare closure that is kept in a generic type is wrapped anew each time it is taken out.
@@ -80,6 +86,14 @@ final class RemakeBoard: Sendable {
         var rowsOfFiles: [FileBytes: [Int64]] = [:]
         /// Files that a lane reads.
         var claimed: Set<FileBytes> = []
+        /// Partitions of which something is found out.
+        var recovering: Set<TopicPartition>
+        /// Whether Kafka may have batches of any file that are not known yet.
+        var looksEverywhere: Bool
+        /// Files that have to be read once more before their reading begins.
+        var demanded: Set<FileBytes> = []
+        /// Files of which something is being written down.
+        var completing: Set<FileBytes> = []
         /// Files that cannot be read, and why.
         var unavailable: [FileBytes: String] = [:]
         var isComplete = false
@@ -92,18 +106,25 @@ final class RemakeBoard: Sendable {
     private let remake: @Sendable (JournaledBatch, [MadeRecord]) -> ProducerBatch?
     private let logger: Logger
     private let recovery: any BatchRecovering
+    private let post: @Sendable (JournalMessage) -> Void
 
     /// - Parameter batches: all that hold something beyond a checkpoint.
     /// - Parameter texts: by their versions, the pipelines that batches were made by.
+    /// - Parameter recovering: partitions of which something is found out.
+    /// - Parameter looksEverywhere: whether there may be batches of any file that are not known yet.
+    /// - Parameter post: tells the journal.
     /// - Parameter remake: makes a batch of a row's own bytes, or of records.
     init(
         _ batches: [JournaledBatch],
         texts: [Int64: LoadedPipeline],
+        recovering: Set<TopicPartition>,
+        looksEverywhere: Bool,
         recovery: any BatchRecovering,
+        post: @escaping @Sendable (JournalMessage) -> Void,
         logger: Logger,
         remake: @escaping @Sendable (JournaledBatch, [MadeRecord]) -> ProducerBatch?
     ) {
-        var first = State()
+        var first = State(recovering: recovering, looksEverywhere: looksEverywhere)
         for batch in batches {
             var row = Row(batch: batch, fate: batch.isSettled ? .delivered : .unresolved)
             let files = Set(batch.stretches.map { FileBytes($0) })
@@ -115,6 +136,7 @@ final class RemakeBoard: Sendable {
         self.texts = texts
         self.remake = remake
         self.recovery = recovery
+        self.post = post
         self.logger = logger
     }
 
@@ -128,6 +150,7 @@ final class RemakeBoard: Sendable {
                 guard let row = state.rows[id], row.fate != .forgotten else { return nil }
                 var batch = row.batch
                 batch.bytes = nil
+                if row.fate == .unresolved { batch.state = .inFlight }
                 if row.fate == .delivered, !batch.isSettled {
                     batch.state = .settled(baseOffset: -1)
                 }
@@ -167,7 +190,9 @@ final class RemakeBoard: Sendable {
     /// A record of a row was made again.
     func add(_ record: MadeRecord, of file: FileBytes, to row: Int64) {
         state.withLock { state in
-            guard state.rows[row]?.batch.bytes == nil else { return }
+            guard let found = state.rows[row], found.batch.bytes == nil,
+                found.missing.contains(file), !found.awaited.contains(file)
+            else { return }
             state.rows[row]?.records[file, default: []].append(record)
         }
     }
@@ -181,7 +206,9 @@ final class RemakeBoard: Sendable {
     func gathered(_ file: FileBytes) {
         perform(
             state.withLock { state in
-                let ids = state.rowsOfFiles[file] ?? []
+                let ids = (state.rowsOfFiles[file] ?? []).filter {
+                    state.rows[$0]?.awaited.contains(file) == false
+                }
                 for id in ids { state.rows[id]?.missing.remove(file) }
                 return orders(of: ids, in: &state)
             }
@@ -193,7 +220,8 @@ final class RemakeBoard: Sendable {
         perform(
             state.withLock { state in
                 let ids = state.rowsOfFiles[file] ?? []
-                state.unavailable[file] = cause
+                state.unavailable[file] = state.unavailable[file] ?? cause
+                dropCounted(of: file, in: &state)
                 for id in ids where state.rows[id]?.missing.remove(file) != nil {
                     state.rows[id]?.isIncomplete = true
                 }
@@ -202,17 +230,38 @@ final class RemakeBoard: Sendable {
         )
     }
 
-    /// Whether something of the file is not known yet; `notify` is called when it is.
-    func mustWait(for file: FileBytes, _ notify: @escaping @Sendable () -> Void) -> Bool {
+    /// What is next for a file that is not being rehearsed.
+    enum Step {
+        case read
+        /// Something of it is not known yet: `notify` is called when that may have changed.
+        case wait
+        /// It has to be read once more without sending.
+        case rehearse
+    }
+
+    func nextStep(for file: FileBytes, _ notify: @escaping @Sendable () -> Void) -> Step {
         state.withLock { state in
-            guard isUnresolved(file, in: state) else { return false }
+            if state.demanded.remove(file) != nil {
+                for id in state.rowsOfFiles[file] ?? [] { state.rows[id]?.awaited.remove(file) }
+                return .rehearse
+            }
+            guard isInDoubt(file, in: state) else { return .read }
             state.waiters[file, default: []].append(Waiter(notify: notify))
-            return true
+            return .wait
         }
     }
 
-    private func isUnresolved(_ file: FileBytes, in state: State) -> Bool {
-        (state.rowsOfFiles[file] ?? []).contains { state.rows[$0]?.fate == .unresolved }
+    private func isInDoubt(_ file: FileBytes, in state: State) -> Bool {
+        state.looksEverywhere || state.completing.contains(file)
+            || (state.rowsOfFiles[file] ?? []).contains { id in
+                guard let row = state.rows[id] else { return false }
+                // What was settled may turn out to be lost until its partition is recovered.
+                return row.fate == .unresolved || state.recovering.contains(row.topicPartition)
+            }
+    }
+
+    private func wake(_ files: [FileBytes], in state: inout State) -> [Waiter] {
+        files.flatMap { state.waiters.removeValue(forKey: $0) ?? [] }
     }
 
     // MARK: What the producer tells
@@ -226,10 +275,98 @@ final class RemakeBoard: Sendable {
             state.rows[id]?.records = [:]
             state.rows[id]?.batch.bytes = nil
             let files = Set(row.batch.stretches.map { FileBytes($0) })
-            let free = files.filter { !isUnresolved($0, in: state) }
-            return free.flatMap { state.waiters.removeValue(forKey: $0) ?? [] }
+            return wake(files.filter { !isInDoubt($0, in: state) }, in: &state)
         }
         for waiter in waiters { waiter.notify() }
+    }
+
+    /// Kafka may have lost a batch that was settled: its files are read once more, so that it can be
+    /// sent again.
+    func unsettled(_ id: Int64) {
+        let (waiters, gone) = state.withLock { state -> ([Waiter], [FileBytes]) in
+            guard var row = state.rows[id], row.fate == .delivered else { return ([], []) }
+            let files = Set(row.batch.stretches.map { FileBytes($0) })
+            row.fate = .unresolved
+            row.missing = files
+            row.awaited = files
+            row.isHandedOver = false
+            state.rows[id] = row
+            state.demanded.formUnion(files)
+            let gone = files.filter {
+                state.unavailable[$0] != nil || state.isComplete && !state.claimed.contains($0)
+            }
+            return (wake(Array(files), in: &state), Array(gone))
+        }
+        for waiter in waiters { waiter.notify() }
+        for file in gone { unavailable(file, because: "it is not there any more") }
+    }
+
+    /// Nothing of a partition is in doubt any more.
+    func recovered(_ partition: TopicPartition) {
+        let waiters = state.withLock { state -> [Waiter] in
+            state.recovering.remove(partition)
+            let free = state.waiters.keys.filter { !isInDoubt($0, in: state) }
+            return wake(free, in: &state)
+        }
+        for waiter in waiters { waiter.notify() }
+    }
+
+    /// A batch is in the log that the journal had lost.
+    func found(_ batch: JournaledBatch) {
+        state.withLock { state in
+            state.rows[batch.id] = Row(batch: batch, fate: .delivered)
+            for file in Set(batch.stretches.map({ FileBytes($0) })) {
+                state.rowsOfFiles[file, default: []].append(batch.id)
+            }
+        }
+    }
+
+    /// All that there is was found: files go on, if need be with another rehearsal.
+    func recoveredAll() {
+        let waiters = state.withLock { state -> [Waiter] in
+            guard state.looksEverywhere else { return [] }
+            state.looksEverywhere = false
+            let counted = state.rows.values.flatMap(\.batch.stretches).filter(\.isCounted)
+            state.demanded.formUnion(counted.map { FileBytes($0) })
+            return wake(Array(state.waiters.keys), in: &state)
+        }
+        for waiter in waiters { waiter.notify() }
+    }
+
+    /// It turned out where stretches of a file end: its reading begins once that is durable.
+    func completed(
+        _ stretches: [(batch: Int64, stretch: Stretch, parts: [Stretch])],
+        of file: FileBytes
+    ) {
+        let rows = state.withLock { state -> [JournaledBatch] in
+            for (id, stretch, parts) in stretches {
+                guard let index = state.rows[id]?.batch.stretches.firstIndex(of: stretch) else {
+                    continue
+                }
+                state.rows[id]?.batch.stretches.replaceSubrange(index...index, with: parts)
+            }
+            if !stretches.isEmpty { state.completing.insert(file) }
+            return Set(stretches.map(\.batch)).compactMap { state.rows[$0]?.batch }
+        }
+        guard !rows.isEmpty else { return }
+        post(.completed(rows) { [self] in wasCompleted(file) })
+    }
+
+    private func wasCompleted(_ file: FileBytes) {
+        let waiters = state.withLock { state -> [Waiter] in
+            state.completing.remove(file)
+            return isInDoubt(file, in: state) ? [] : wake([file], in: &state)
+        }
+        for waiter in waiters { waiter.notify() }
+    }
+
+    /// Nobody can tell any more where a file's stretches end, for it is not what it was.
+    private func dropCounted(of file: FileBytes, in state: inout State) {
+        for id in state.rowsOfFiles[file] ?? [] {
+            state.rows[id]?.batch.stretches.removeAll {
+                $0.isCounted && FileBytes($0) == file
+            }
+        }
     }
 
     /// What was found so far.

@@ -44,6 +44,11 @@ final class SourceRegistry: Sendable {
         entries.withLock { $0[source] = entry }
     }
 
+    /// It is known at last which lines earlier texts of the pipeline make records of.
+    func setZones(_ zones: [FileCoverage.Zone], of source: Int) {
+        entries.withLock { $0[source]?.zones = zones }
+    }
+
     /// Records of chunks from this one on are of other bytes than those before at their places.
     func begin(generation: Int64, at chunk: UInt64, of source: Int) {
         entries.withLock { $0[source]?.generations.append((chunk, generation)) }

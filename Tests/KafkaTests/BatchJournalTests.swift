@@ -125,7 +125,15 @@ private final class MemoryJournal: BatchJournal {
         self.state.withLock { $0.outcomes[row] = outcome }
     }
 
-    func unjournaled(_ batch: FetchedBatch, of partition: TopicPartition) {
+    func unsettled(row: Int64) {}
+
+    func recoveryWidened(topic: String, _ partitions: [TopicPartition]) {}
+
+    func unjournaled(
+        _ batch: FetchedBatch,
+        of partition: TopicPartition,
+        partitionCount: Int32
+    ) {
         Issue.record("\(partition) has a batch that is not known: \(batch)")
     }
 

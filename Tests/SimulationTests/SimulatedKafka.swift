@@ -48,6 +48,13 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         let number: Int32
     }
 
+    /// A journaled batch in the log.
+    private struct LoggedBatch {
+        let partition: Partition
+        let sequence: Int32
+        let records: [Record]
+    }
+
     /// By which Kafka knows a batch.
     private struct Numbers: Hashable {
         let partition: Partition
@@ -68,11 +75,14 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     var log: [String] { entries.map(\.value) }
     /// What becomes of a record, and so of its batch.
     var fate: (Record) -> Fate = { _ in .acknowledged }
+    /// Whether what is missing after a crash cannot be sent under its numbers any more.
+    var givesUpNumbers = false
     /// How many partitions topics have.
     var partitionCount: Int32 = 1
     /// Batches of the journal that are in the log, by their numbers.
     private var appendedNumbers: Set<Numbers> = []
     private var nextSequences: [Partition: Int32] = [:]
+    private var batches: [LoggedBatch] = []
 
     private var waiting: [Waiting] = []
     private var metadataFor: [(String, any DeliveryListener)] = []
@@ -83,6 +93,8 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     private var journal: ((JournalMessage) -> Void)?
     private var rows: RowMaker?
     private var open: [JournaledBatch] = []
+    private var setup: JournalSetup?
+    private var recovering: [Partition] = []
     private var remade: [Int64: Remade] = [:]
 
     var hasWork: Bool {
@@ -106,7 +118,15 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         self.listeners = listeners
         self.rows = rows
         self.journal = journal == nil ? nil : post
+        setup = journal
         open = journal?.open ?? []
+        for row in journal.map({ lostRows($0) }) ?? [] {
+            open.append(row)
+            post(.unsettled(row: row.id))
+        }
+        open.sort { $0.baseSequence < $1.baseSequence }
+        recovering = (journal?.partitionsInDoubt ?? []).map { Partition($0) }
+            .sorted { ($0.topic, $0.number) < ($1.topic, $1.number) }
         remade = [:]
         waiting = []
         metadataFor = []
@@ -135,7 +155,7 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     func move(to now: ContinuousClock.Instant) {}
     var nextDeadline: ContinuousClock.Instant? { nil }
 
-    private enum Actor { case recover(Int), journal(Int), append(Int), answer(Int) }
+    private enum Actor { case recover(Int), recovered(Int), journal(Int), append(Int), answer(Int) }
 
     /// What can be done now: the oldest of each partition first.
     private var actors: [Actor] {
@@ -146,6 +166,8 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
                 result.append(.recover(index))
             }
         }
+        for (index, partition) in recovering.enumerated()
+        where seen.insert(partition).inserted { result.append(.recovered(index)) }
         let recovering = seen
         var answering: Set<Partition> = []
         for (index, batch) in waiting.enumerated() {
@@ -172,11 +194,29 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         }
         switch actors.randomElement(using: &generator) {
         case .recover(let index): recover(index)
+        case .recovered(let index): recovered(recovering.remove(at: index))
         case .journal(let index): hand(index)
         case .append(let index): append(index)
         case .answer(let index): answer(waiting.remove(at: index))
         case nil: break
         }
+    }
+
+    /// Settled rows of partitions in doubt whose batches are in the log no more.
+    private func lostRows(_ setup: JournalSetup) -> [JournaledBatch] {
+        setup.journal.batches.filter { row in
+            let id = TopicPartition(topic: row.topic, partition: row.partition)
+            return row.isSettled && setup.partitionsInDoubt.contains(id) && !isAppended(row)
+        }
+    }
+
+    /// A leader that never had them takes over: the last batches are gone.
+    func loseBatches(_ count: Int) {
+        for batch in batches.suffix(count) {
+            entries.removeLast(batch.records.count)
+            appendedNumbers.remove(Numbers(partition: batch.partition, sequence: batch.sequence))
+        }
+        batches.removeLast(count)
     }
 
     private func isAppended(_ row: JournaledBatch) -> Bool {
@@ -188,12 +228,41 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     private func recover(_ index: Int) {
         let row = open.remove(at: index)
         if !isAppended(row) {
-            guard case .records(let records) = remade[row.id] else {
+            guard case .records(let records) = remade[row.id], !givesUpNumbers else {
                 return journal?(.resolved(row: row.id, .absent)) ?? ()
             }
             log(records, of: Partition(row), row.baseSequence)
         }
         journal?(.resolved(row: row.id, .appended(baseOffset: nil)))
+    }
+
+    /// All rows of a partition are resolved; what the journal has lost is found.
+    private func recovered(_ partition: Partition) {
+        let id = TopicPartition(topic: partition.topic, partition: partition.number)
+        if let setup, let rows, setup.isBehind {
+            for batch in unjournaled(of: partition, setup.journal) {
+                let row = setup.unjournaled.row(
+                    id: rows.takeID(),
+                    of: batch,
+                    id,
+                    partitionCount: partitionCount,
+                    wallClock: 0
+                )
+                journal?(.found(row))
+            }
+        }
+        journal?(.recovered(id))
+    }
+
+    private func unjournaled(of partition: Partition, _ journal: Journal) -> [FetchedBatch] {
+        let rows = journal.batches.filter { Partition($0) == partition }.map(\.baseSequence)
+        let acked = journal.partitions.first {
+            $0.topic == partition.topic && $0.partition == partition.number
+        }
+        return batches.filter { batch in
+            batch.partition == partition && !rows.contains(batch.sequence)
+                && batch.sequence > acked?.ackedSequence ?? -1
+        }.map { FetchedBatch($0.records, sequence: $0.sequence) }
     }
 
     /// Gives a batch its numbers, and to the journal.
@@ -246,6 +315,7 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     private func log(_ records: [Record], of partition: Partition, _ sequence: Int32?) {
         if let sequence {
             appendedNumbers.insert(Numbers(partition: partition, sequence: sequence))
+            batches.append(LoggedBatch(partition: partition, sequence: sequence, records: records))
         }
         for (record, value) in zip(records, Self.values(records)) {
             entries.append(Entry(partition: partition, record: record, value: value))
@@ -268,6 +338,7 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         metadataFor = []
         listeners = []
         journal = nil
+        setup = nil
     }
 
     static func records(of batch: ProducerBatch) -> [Record] {
@@ -289,5 +360,39 @@ extension SimulatedKafka.Partition {
 
     fileprivate init(_ row: JournaledBatch) {
         self.init(topic: row.topic, number: row.partition)
+    }
+
+    fileprivate init(_ partition: TopicPartition) {
+        self.init(topic: partition.topic, number: partition.partition)
+    }
+}
+
+extension FetchedBatch {
+    /// As a leader hands it out.
+    fileprivate init(_ records: [Record], sequence: Int32) {
+        var positions: [Position] = []
+        for (index, record) in records.enumerated() {
+            for header in record.headers where header.name == "forktail.position" {
+                let hash = record.key.map { key in
+                    key.withUnsafeBytes { murmur2($0) & .max }
+                }
+                positions.append(
+                    Position(
+                        record: Int32(index),
+                        value: String(decoding: header.value ?? [], as: UTF8.self),
+                        keyHash: hash
+                    )
+                )
+            }
+            if record.key == nil { positions[positions.count - 1].keyless += 1 }
+        }
+        self.init(
+            baseOffset: Int64(sequence),
+            lastOffset: Int64(sequence) + Int64(records.count) - 1,
+            producerID: 1,
+            epoch: 0,
+            baseSequence: sequence,
+            positions: positions
+        )
     }
 }

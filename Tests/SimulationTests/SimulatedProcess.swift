@@ -22,6 +22,8 @@ final class SimulatedProcess {
         var onLog: @Sendable (String) -> Void
         /// Nil sends without a journal.
         var journal: (any JournalKeeping)?
+        /// Whether the journal may have lost its last commits.
+        var isBehind = false
         /// The checkpoints of all files, for the journal.
         var files: () throws -> [FileCheckpoint] = { [] }
     }
@@ -83,14 +85,23 @@ final class SimulatedProcess {
             logger: logger
         )
         let journal = try host.journal.map { keeper in
-            try JournalSetup(keeper, files: try host.files(), pipelines: [pipeline])
+            try JournalSetup(
+                keeper,
+                files: try host.files(),
+                pipelines: [pipeline],
+                owner: OwnerID(rawValue: 0xAA),
+                isBehind: host.isBehind
+            )
         }
         if let journal {
             let configuration = limits.configuration
             surroundings.owner = "00000000000000aa"
-            surroundings.join(journal, recovery: host.kafka) { row, made in
-                row.remade(of: made, configuration, now: .now)
-            }
+            surroundings.join(
+                journal,
+                recovery: host.kafka,
+                post: { [journalInbox] in journalInbox.messages.append($0) },
+                remake: { row, made in row.remade(of: made, configuration, now: .now) }
+            )
             surroundings.checkpointsSaved = { [journalInbox] in
                 journalInbox.messages.append(.saved($0))
             }
@@ -100,6 +111,7 @@ final class SimulatedProcess {
                         store: journal.store,
                         board: board,
                         incarnation: 1,
+                        recovering: journal.partitionsInDoubt,
                         wallClock: host.wallClock,
                         logger: logger
                     ),

@@ -11,6 +11,10 @@ extension ProducerStateMachine {
         var clusterID: String?
         /// Why nothing may be sent: the cluster is another one.
         var refusal: String?
+        /// Topics of which every partition is looked at, as soon as it is known how many there are.
+        var wholeTopics: Set<String> = []
+        var settings = RecoveryStateMachine.Settings()
+        var wallClock: Int64 = 0
         var count = 0
         var lastOwnRow: Int64 = 0
     }
@@ -33,6 +37,8 @@ extension ProducerStateMachine {
         var batches: [Int64: ProducerBatch] = [:]
         /// The leader that the machine knows of.
         var leader: Leader?
+        /// Since when the cluster says that there is no such topic.
+        var unknownSince: ContinuousClock.Instant?
     }
 
     // MARK: What is told
@@ -41,36 +47,44 @@ extension ProducerStateMachine {
     ///
     /// - Parameters:
     ///   - clusterID: the cluster that the batches were sent to; nothing is sent to another one.
+    ///   - wholeTopics: topics of which partitions are looked at that `recoveries` do not name, too.
     ///   - wallClock: the time of day now, in milliseconds since 1970.
     package mutating func recover(
         _ recoveries: [PartitionRecovery],
         clusterID: String?,
+        wholeTopics: Set<String> = [],
         settings: RecoveryStateMachine.Settings = .init(),
         wallClock: Int64,
         now: ContinuousClock.Instant
     ) {
         self.recovery.clusterID = clusterID
-        for recovery in recoveries {
-            self.noteUse(of: recovery.id.topic, now: now)
-            let index = self.partitionIndex(
-                topic: recovery.id.topic,
-                partition: recovery.id.partition
-            )
-            let machine = RecoveryStateMachine(
-                rows: recovery.rows,
-                acknowledged: recovery.acknowledged,
-                settings: settings,
-                wallClock: wallClock,
-                seed: self.generator.next(),
-                now: now
-            )
-            self.recovery.count += 1
-            self.recovery.partitions[index] = Recovering(
-                number: self.recovery.count,
-                machine: machine,
-                rows: Dictionary(recovery.rows.map { ($0.id, $0) }) { first, _ in first }
-            )
-        }
+        self.recovery.settings = settings
+        self.recovery.wallClock = wallClock
+        self.recovery.wholeTopics = wholeTopics
+        for topic in wholeTopics { self.noteUse(of: topic, now: now) }
+        for recovery in recoveries { self.begin(recovery, now: now) }
+    }
+
+    mutating func begin(_ recovery: PartitionRecovery, now: ContinuousClock.Instant) {
+        self.noteUse(of: recovery.id.topic, now: now)
+        let index = self.partitionIndex(
+            topic: recovery.id.topic,
+            partition: recovery.id.partition
+        )
+        let machine = RecoveryStateMachine(
+            rows: recovery.rows,
+            acknowledged: recovery.acknowledged,
+            settings: self.recovery.settings,
+            wallClock: self.recovery.wallClock,
+            seed: self.generator.next(),
+            now: now
+        )
+        self.recovery.count += 1
+        self.recovery.partitions[index] = Recovering(
+            number: self.recovery.count,
+            machine: machine,
+            rows: Dictionary(recovery.rows.map { ($0.id, $0) }) { first, _ in first }
+        )
     }
 
     /// Hands over a batch of a row's records, to be sent under the numbers of the row.
@@ -119,11 +133,12 @@ extension ProducerStateMachine {
             let clusterID, clusterID != expected, self.recovery.refusal == nil
         else { return }
         let reason = """
-            bootstrap.servers lead to cluster \(clusterID), and the journal is of cluster \
-            \(expected): correct bootstrap.servers, or begin with an empty state directory
+            bootstrap.servers lead to cluster \(clusterID), and what was sent before went to cluster \
+            \(expected): correct bootstrap.servers, or begin with another state directory
             """
         self.recovery.refusal = reason
         self.statistics.lastError = reason
+        self.statistics.refusal = reason
         for index in self.recovery.partitions.keys.sorted() {
             self.actions.append(.recoveryStopped(self.partitions[index].id, reason: reason))
         }
@@ -195,7 +210,10 @@ extension ProducerStateMachine {
         case .send(let row): return self.send(row: row, of: index, now: now)
         case .resolved(let row, let outcome):
             return self.resolved(row: row, of: index, outcome, now: now)
-        case .unjournaled(let batch): return .unjournaled(batch, of: id)
+        case .unsettled(let row): return .unsettled(row: row)
+        case .unjournaled(let batch):
+            let partitions = self.metadata.topics[id.topic]?.published?.partitions
+            return .unjournaled(batch, of: id, partitionCount: Int32(partitions?.count ?? 0))
         case .stop(let reason):
             self.statistics.lastError = "\(id): \(reason)"
             return self.stopped(index, reason, now: now)

@@ -14,7 +14,7 @@ package struct RecoveryBatch: Sendable, Equatable {
     package var createdAt: Int64
     /// That of its newest record, in milliseconds since 1970: the broker forgets by it.
     package var maxTimestamp: Int64
-    /// Where it was acknowledged; nil while it is in flight.
+    /// Where it was acknowledged, -1 where that was not told; nil while it is in flight.
     ///
     /// Such a batch is looked for only when the broker turns out to have lost what it acknowledged.
     package var settledOffset: Int64?
@@ -59,9 +59,9 @@ package struct RecoveryAcknowledgement: Sendable, Equatable {
     package var topicID: TopicID
     package var producerID: Int64
     package var epoch: Int16
-    /// The sequence of its last record.
+    /// The sequence of its last record; -1 where nothing of this identity was acknowledged yet.
     package var sequence: Int32
-    /// The offset of its last record.
+    /// The offset of the last record that was acknowledged, under whatever identity; -1 for none.
     package var offset: Int64
 
     package init(
@@ -111,6 +111,8 @@ package struct RecoveryReport: Sendable, Equatable {
     package var possibleRepeats: Int64 = 0
     /// Records that had been acknowledged and are gone from the log.
     package var lostRecords: Int64 = 0
+    /// Their records.
+    package var unjournaledRecords: Int64 = 0
     /// Offsets that could not be read any more, where batches were looked for.
     package var offsetsInDoubt: [Range<Int64>] = []
 

@@ -13,8 +13,8 @@ package enum RecoveryQuestion: Sendable, Equatable {
     /// DescribeProducers.
     case producers
     /// Fetch, reading uncommitted records, from an offset on: headers of all whole batches, and the
-    /// position headers in those of the named producer ids.
-    case batches(from: Int64, positionsOf: Set<Int64>)
+    /// position headers in those of the named producer ids; nil for those of all.
+    case batches(from: Int64, positionsOf: Set<Int64>?)
 }
 
 /// A question's number within one partition's recovery.
@@ -50,10 +50,16 @@ package struct FetchedBatch: Sendable, Equatable {
         package var record: Int32
         /// The value of its header `forktail.position`.
         package var value: String
+        /// How many records have no key, from this one up to the next that tells its place.
+        package var keyless: Int32
+        /// The hash of this record's key, by which it found its partition; nil without a key.
+        package var keyHash: Int32?
 
-        package init(record: Int32, value: String) {
+        package init(record: Int32, value: String, keyless: Int32 = 0, keyHash: Int32? = nil) {
             self.record = record
             self.value = value
+            self.keyless = keyless
+            self.keyHash = keyHash
         }
     }
 

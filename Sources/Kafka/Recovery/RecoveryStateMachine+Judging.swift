@@ -11,7 +11,7 @@ extension RecoveryStateMachine {
 
     /// Settles what was acknowledged, though its row does not say so yet.
     mutating func resolveAcknowledged() {
-        guard let acknowledged else { return }
+        guard let acknowledged, acknowledged.sequence >= 0 else { return }
         for index in self.rows.indices where self.rows[index].fate == .unknown {
             let batch = self.rows[index].batch
             let distance = RecordSequence.distance(
@@ -30,7 +30,11 @@ extension RecoveryStateMachine {
         func isOther(_ id: TopicID) -> Bool { id != topicID && id != .zero && topicID != .zero }
         if let acknowledged, isOther(acknowledged.topicID) { self.acknowledged = nil }
         for index in self.rows.indices where isOther(self.rows[index].batch.topicID) {
-            guard self.rows[index].fate != .resolved else { continue }
+            guard self.isOpen(index) else {
+                // It was lost with its topic.
+                self.rows[index].fate = .resolved
+                continue
+            }
             // What comes behind it goes behind it.
             self.hasGivenUp = true
             self.isAbsent(index)
@@ -74,6 +78,8 @@ extension RecoveryStateMachine {
         )
         if distance < 0 { return .fate(.absent) }
         if distance >= batch.recordCount - 1 { return .fate(.remembered) }
+        // It may have been split since the journal's last commit.
+        if self.settings.findsUnjournaled { return .unclear }
         return .contradiction(Self.otherBoundaries(batch))
     }
 
@@ -100,6 +106,8 @@ extension RecoveryStateMachine {
 
     /// What is to be said where somebody else has raised the epoch.
     private var fencing: String? {
+        // The original may have gone on under later epochs.
+        if self.settings.original != nil { return nil }
         for id in self.producerIDs {
             guard let remembered = self.memory[id],
                 remembered.epoch > self.newestEpoch(of: id)
@@ -123,9 +131,9 @@ extension RecoveryStateMachine {
 
     /// Takes note of records that were acknowledged and are gone.
     private mutating func noteLosses() {
-        guard let acknowledged, let remembered = self.memory[acknowledged.producerID] else {
-            return
-        }
+        guard let acknowledged, acknowledged.sequence >= 0,
+            let remembered = self.memory[acknowledged.producerID]
+        else { return }
         let epoch = Int32(acknowledged.epoch)
         let distance =
             remembered.epoch == epoch && remembered.lastSequence >= 0
@@ -142,12 +150,14 @@ extension RecoveryStateMachine {
         self.unreadFrom = nil
         for index in self.rows.indices where self.rows[index].fate == .settled {
             self.rows[index].fate = .unknown
+            self.actions.append(.unsettled(row: self.rows[index].batch.id))
         }
     }
 
     /// Whether the leader remembers more than the journal knows.
     private var isJournalBehind: Bool {
-        self.producerIDs.contains { id in
+        if self.settings.original != nil, self.unreadFrom == nil { return true }
+        return self.producerIDs.contains { id in
             guard let remembered = self.memory[id], remembered.lastSequence >= 0 else {
                 return self.settings.findsUnjournaled && self.unreadFrom == nil
             }
@@ -162,10 +172,16 @@ extension RecoveryStateMachine {
     func isBeyondJournal(_ identity: ProducerIdentity, sequence: Int32) -> Bool {
         var known = self.rows.map(\.batch).filter { $0.identity == identity }.map(\.lastSequence)
         if let acknowledged, acknowledged.identity == identity {
+            // Of an identity of which nothing was written down, everything is news.
+            if acknowledged.sequence < 0 { return known.isEmpty || self.isLater(sequence, known) }
             known.append(acknowledged.sequence)
         }
-        return !known.isEmpty
-            && known.allSatisfy { RecordSequence.distance(from: $0, to: sequence) > 0 }
+        if known.isEmpty { return self.settings.original != nil }
+        return self.isLater(sequence, known)
+    }
+
+    private func isLater(_ sequence: Int32, _ known: [Int32]) -> Bool {
+        known.allSatisfy { RecordSequence.distance(from: $0, to: sequence) > 0 }
     }
 
     // MARK: Outcomes

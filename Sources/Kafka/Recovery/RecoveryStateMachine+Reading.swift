@@ -24,7 +24,8 @@ extension RecoveryStateMachine {
         if self.readsAll { return 0 }
         let open = self.rows.indices.filter { self.isOpen($0) }
         let settled = open.compactMap { self.rows[$0].batch.settledOffset }.min()
-        return settled ?? self.acknowledged.map { $0.offset + 1 } ?? 0
+        // It may have been settled without an offset.
+        return settled.map { max(0, $0) } ?? self.acknowledged.map { $0.offset + 1 } ?? 0
     }
 
     /// Takes the log's end; all that is there now is to be read, as soon as all replicas have it.
@@ -67,7 +68,7 @@ extension RecoveryStateMachine {
 
     /// Takes a batch from the log; returns why it cannot go on with it.
     private mutating func take(_ fetched: FetchedBatch) -> String? {
-        guard self.producerIDs.contains(fetched.producerID) else { return nil }
+        guard self.isOurs(fetched) else { return nil }
         let identity = ProducerIdentity(id: fetched.producerID, epoch: fetched.epoch)
         for index in self.rows.indices where self.rows[index].batch.identity == identity {
             let batch = self.rows[index].batch
@@ -80,6 +81,7 @@ extension RecoveryStateMachine {
                 return nil
             }
             guard distance >= batch.recordCount || distance <= -fetched.recordCount else {
+                if self.isPiece(fetched, at: distance, of: index) { return self.found(fetched) }
                 return Self.otherBoundaries(batch)
             }
         }
@@ -91,18 +93,36 @@ extension RecoveryStateMachine {
         _ fetched: FetchedBatch,
         _ identity: ProducerIdentity
     ) -> String? {
-        guard fetched.baseOffset >= self.unjournaledEnd,
-            self.isBeyondJournal(identity, sequence: fetched.baseSequence)
-        else { return nil }
+        guard self.isBeyondJournal(identity, sequence: fetched.baseSequence) else { return nil }
+        return self.found(fetched)
+    }
+
+    /// Whether a batch is of whom the journal is of.
+    private func isOurs(_ fetched: FetchedBatch) -> Bool {
+        if self.producerIDs.contains(fetched.producerID) { return true }
+        guard let original = self.settings.original else { return false }
+        return fetched.positions.first?.value.hasPrefix(original + "/") ?? false
+    }
+
+    /// Whether a batch has some of the records of one that was split since the journal's last commit.
+    private func isPiece(_ fetched: FetchedBatch, at distance: Int32, of index: Int) -> Bool {
+        self.settings.findsUnjournaled && self.isOpen(index) && distance >= 0
+            && distance + fetched.recordCount <= self.rows[index].batch.recordCount
+    }
+
+    /// Takes note of a batch that the journal has lost.
+    private mutating func found(_ fetched: FetchedBatch) -> String? {
+        guard fetched.baseOffset >= self.unjournaledEnd else { return nil }
         guard !fetched.positions.isEmpty else {
             return """
-                the log has a batch of producer id \(identity.id) at offset \(fetched.baseOffset) \
+                the log has a batch of producer id \(fetched.producerID) at offset \(fetched.baseOffset) \
                 that the journal has lost, and its records do not tell their positions. Go on with \
                 at_least_once once, which sends them again
                 """
         }
         self.unjournaledEnd = fetched.lastOffset + 1
         self.report.unjournaledBatches += 1
+        self.report.unjournaledRecords += Int64(fetched.recordCount)
         self.actions.append(.unjournaled(fetched))
         return nil
     }

@@ -7,6 +7,15 @@ internal import KafkaProtocol
 extension RecoveryStateMachine {
     mutating func beginTrying(now: Instant) {
         for index in self.rows.indices where self.isOpen(index) { self.rows[index].fate = .unknown }
+        guard !self.settings.findsUnjournaled else {
+            return self.stop(
+                """
+                the principal may not read the topic, and the journal may have lost what was sent \
+                last: nobody can tell how far Kafka has it. Grant READ on the topic, or start once \
+                with --delivery at_least_once, which sends again what is beyond the checkpoint
+                """
+            )
+        }
         guard self.rows.allSatisfy({ self.isRemembered($0, now: now) }) else {
             return self.stop(
                 """

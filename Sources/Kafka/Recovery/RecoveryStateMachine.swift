@@ -28,6 +28,11 @@ package struct RecoveryStateMachine: Sendable {
         package var repeatsUndecided = false
         /// Looks for batches that the journal has lost even where nothing is in flight.
         package var findsUnjournaled = false
+        /// Whose batches are looked for by what their records tell of their places, whatever their
+        /// producer id: the owner of the directory that this one is a copy of.
+        package var original: String?
+        /// When the process before this one had ended at the latest; nil for now.
+        package var endedBefore: Instant?
         package var backoff = Backoff(base: .milliseconds(100), limit: .seconds(1))
 
         package init() {}
@@ -38,6 +43,9 @@ package struct RecoveryStateMachine: Sendable {
         /// One attempt to send a batch under its numbers, to the leader that was asked.
         case send(row: Int64)
         case resolved(row: Int64, RecoveryOutcome)
+        /// A batch that was settled is looked for, for the broker has lost records: it has to be made
+        /// again, and is resolved anew.
+        case unsettled(row: Int64)
         /// A batch in the log that the journal does not know: its positions say how far its files are.
         case unjournaled(FetchedBatch)
         /// It cannot go on; the text says why, and what to do.
@@ -156,7 +164,7 @@ package struct RecoveryStateMachine: Sendable {
         self.settings = settings
         self.acknowledged = acknowledged
         self.startedAt = now
-        self.lastUnanswered = now
+        self.lastUnanswered = min(settings.endedBefore ?? now, now)
         self.startedAtMilliseconds = wallClock
         self.evidenceFrom = now
         self.backoff = settings.backoff
@@ -166,7 +174,7 @@ package struct RecoveryStateMachine: Sendable {
         }
         self.knownIDs = Set(
             rows.filter { $0.settledOffset != nil }.map(\.producerID)
-                + (acknowledged.map { [$0.producerID] } ?? [])
+                + (acknowledged.map { $0.sequence >= 0 ? [$0.producerID] : [] } ?? [])
         )
         self.resolveAcknowledged()
         if !self.hasOpenRows, !settings.findsUnjournaled { self.finish() }
@@ -293,7 +301,8 @@ package struct RecoveryStateMachine: Sendable {
         case .findingStart: question = .startOffset
         case .findingEnd: question = .endOffset
         case .reading(let reading):
-            question = .batches(from: reading.next, positionsOf: self.producerIDs)
+            let isOfAll = self.settings.original != nil
+            question = .batches(from: reading.next, positionsOf: isOfAll ? nil : self.producerIDs)
         case .waitingForLeader, .waiting, .sending, .trying, .stopped, .done: return nil
         }
         self.lastQuestion += 1
@@ -367,7 +376,7 @@ package struct RecoveryStateMachine: Sendable {
         }
     }
 
-    private var isOver: Bool {
+    var isOver: Bool {
         switch self.state {
         case .stopped, .done: true
         default: false
@@ -391,25 +400,12 @@ package struct RecoveryStateMachine: Sendable {
         self.rows.firstIndex { $0.batch.id == id }
     }
 
-    private var hasOpenRows: Bool { self.rows.indices.contains { self.isOpen($0) } }
+    var hasOpenRows: Bool { self.rows.indices.contains { self.isOpen($0) } }
 
     /// The producer ids under which there may be batches of ours.
     var producerIDs: Set<Int64> {
         var ids = Set(self.rows.map(\.batch.producerID))
         if let acknowledged { ids.insert(acknowledged.producerID) }
         return ids
-    }
-
-    // MARK: Ends
-
-    mutating func stop(_ reason: String) {
-        self.state = .stopped(reason)
-        self.actions.append(.stop(reason))
-    }
-
-    /// Takes the end in: nothing of the partition is in doubt any more.
-    mutating func finish() {
-        self.state = .done
-        self.actions.append(.done(successor: self.successor))
     }
 }

@@ -147,7 +147,7 @@ enum RecoveryWire {
     private static func batches(
         in answer: FetchResponse,
         about subject: Subject,
-        positionsOf ids: Set<Int64>
+        positionsOf ids: Set<Int64>?
     ) throws -> RecoveryAnswer {
         guard answer.errorCode == .none else { return .failed(answer.errorCode) }
         // One topic was asked for: versions from 13 on name it by its id.
@@ -158,7 +158,8 @@ enum RecoveryWire {
         var rest = found.records ?? ByteBuffer()
         var batches: [FetchedBatch] = []
         while let batch = try RecordBatch(from: &rest) {
-            let isOurs = ids.contains(batch.header.producerID) && !batch.header.isControl
+            let isWanted = ids?.contains(batch.header.producerID) ?? true
+            let isOurs = isWanted && !batch.header.isControl
             let positions = isOurs ? try self.positions(in: batch) : []
             batches.append(FetchedBatch(batch.header, positions: positions))
         }
@@ -179,10 +180,12 @@ enum RecoveryWire {
                 positions.append(
                     FetchedBatch.Position(
                         record: record.offsetDelta,
-                        value: String(decoding: value, as: UTF8.self)
+                        value: String(decoding: value, as: UTF8.self),
+                        keyHash: record.key.map { murmur2($0) & .max }
                     )
                 )
             }
+            if record.key == nil, !positions.isEmpty { positions[positions.count - 1].keyless += 1 }
         }
         return positions
     }

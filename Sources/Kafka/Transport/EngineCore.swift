@@ -46,9 +46,22 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
     }
 
     /// Takes what a crash left, before it is started.
-    func recover(_ recoveries: [PartitionRecovery], clusterID: String?, wallClock: Int64) {
+    func recover(
+        _ recoveries: [PartitionRecovery],
+        clusterID: String?,
+        wholeTopics: Set<String>,
+        settings: RecoveryStateMachine.Settings,
+        wallClock: Int64
+    ) {
         self.eventLoop.preconditionInEventLoop()
-        self.machine.recover(recoveries, clusterID: clusterID, wallClock: wallClock, now: .now)
+        self.machine.recover(
+            recoveries,
+            clusterID: clusterID,
+            wholeTopics: wholeTopics,
+            settings: settings,
+            wallClock: wallClock,
+            now: .now
+        )
     }
 
     /// Takes what lanes have posted and does what follows from it.
@@ -157,8 +170,11 @@ final class EngineCore: ConnectionOwner, @unchecked Sendable {
         case .identified(let identity, let clusterID):
             self.journal?.opened(identity, clusterID: clusterID)
         case .resolved(let row, let outcome): self.journal?.resolved(row: row, outcome)
-        case .unjournaled(let batch, let partition):
-            self.journal?.unjournaled(batch, of: partition)
+        case .unsettled(let row): self.journal?.unsettled(row: row)
+        case .unjournaled(let batch, let partition, let count):
+            self.journal?.unjournaled(batch, of: partition, partitionCount: count)
+        case .recoveryWidened(let topic, let partitions):
+            self.journal?.recoveryWidened(topic: topic, partitions)
         case .recovered(let partition, let report): self.journal?.recovered(partition, report)
         case .recoveryStopped(let partition, let reason):
             self.journal?.recoveryStopped(partition, reason: reason)

@@ -98,10 +98,18 @@ package final class ProducerEngine: Sendable {
     package func recover(
         _ recoveries: [PartitionRecovery],
         clusterID: String?,
+        wholeTopics: Set<String> = [],
+        settings: RecoveryStateMachine.Settings = .init(),
         wallClock: Int64
     ) {
         self.eventLoop.execute {
-            self.core.recover(recoveries, clusterID: clusterID, wallClock: wallClock)
+            self.core.recover(
+                recoveries,
+                clusterID: clusterID,
+                wholeTopics: wholeTopics,
+                settings: settings,
+                wallClock: wallClock
+            )
         }
     }
 

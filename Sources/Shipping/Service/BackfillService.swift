@@ -104,6 +104,7 @@ package struct BackfillService {
         var interrupted = false
         var isKept = true
         while !interrupted, isKept, !isDone, fleet.failure == nil {
+            try fleet.refuseOtherCluster()
             isKept = fleet.keepsCheckpoints()
             giveUpRewrittenFiles()
             fleet.hurryTransactions()

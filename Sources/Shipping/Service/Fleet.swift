@@ -68,9 +68,14 @@ struct Fleet: Sendable {
             surroundings.owner = "\(store.owner)"
         }
         if let journal {
-            surroundings.join(journal.setup, recovery: engine) { [configuration] row, made in
-                row.remade(of: made, configuration, now: .now)
-            }
+            surroundings.join(
+                journal.setup,
+                recovery: engine,
+                post: { [thread = journal.thread] in thread.post($0) },
+                remake: { [configuration] row, made in
+                    row.remade(of: made, configuration, now: .now)
+                }
+            )
             surroundings.checkpointsSaved = { [thread = journal.thread] in thread.post(.saved($0)) }
         }
         self.surroundings = surroundings
@@ -93,6 +98,7 @@ struct Fleet: Sendable {
     /// What was sent without a journal since, it would not know of.
     private func forgetJournal() throws {
         do {
+            try store.resolveOwnership()
             let batches = try store.journal().batches
             if batches.isEmpty { return }
             var changes = JournalChanges()
@@ -144,6 +150,7 @@ struct Fleet: Sendable {
     func logReport() {
         let report = report
         let files = fileReports()
+        journal?.thread.logReport()
         for (pipeline, ledger) in zip(surroundings.pipelines, report.ledgers) {
             let own = files.filter { $0.pipeline == pipeline.name }
             var metadata: Logger.Metadata = [
@@ -173,6 +180,18 @@ struct Fleet: Sendable {
             metadata: ["event": "state.removed", "file": "\(store.path)"]
         )
         return false
+    }
+
+    /// Ends what can never go on.
+    ///
+    /// - Throws: `ServiceError` (78) if the brokers are of another cluster than before.
+    func refuseOtherCluster() throws {
+        guard let reason = engine.statistics.refusal else { return }
+        surroundings.logger.error(
+            "the brokers are of another cluster: nothing was sent",
+            metadata: ["event": "cluster.changed", "cause": "\(reason)"]
+        )
+        throw ServiceError(.configuration, reason)
     }
 
     // MARK: Starting and stopping
@@ -242,7 +261,7 @@ struct Fleet: Sendable {
         engine.stop()
         journal?.thread.stop()
         transactions?.thread.stop()
-        try? store.foldLog()
+        try? store.close()
         // What was sent will be sent again: that must not look like a success.
         return status == .success && report.hasUnsavedCheckpoints ? .cannotCreate : status
     }

@@ -15,12 +15,30 @@ final class JournalThread: BatchJournal {
     }
 
     private let state = Mutex(State())
+    private let recoveries = Mutex(Recoveries())
+    /// What is not known yet of partitions, for reports.
+    private struct Recoveries {
+        var underWay: Set<TopicPartition> = []
+        /// Those that cannot go on, and what to do.
+        var stopped: [TopicPartition: String] = [:]
+    }
+
     private let wakeUp: WakePipe
     private let rows: RowMaker
+    private let unjournaled: UnjournaledRows
+    private let wallClock: @Sendable () -> Int64
     private let logger: Logger
 
-    init(_ rows: RowMaker, logger: Logger) throws {
+    /// - Parameter wallClock: milliseconds since 1970.
+    init(
+        _ rows: RowMaker,
+        _ unjournaled: UnjournaledRows,
+        wallClock: @escaping @Sendable () -> Int64,
+        logger: Logger
+    ) throws {
         self.rows = rows
+        self.unjournaled = unjournaled
+        self.wallClock = wallClock
         self.logger = logger
         wakeUp = try WakePipe()
     }
@@ -96,7 +114,14 @@ final class JournalThread: BatchJournal {
         post(.resolved(row: row, outcome))
     }
 
+    func unsettled(row: Int64) {
+        post(.unsettled(row: row))
+    }
+
     func recovered(_ partition: TopicPartition, _ report: RecoveryReport) {
+        recoveries.withLock { _ = $0.underWay.remove(partition) }
+        post(.recovered(partition))
+        guard report != RecoveryReport() else { return }
         let level: Logger.Level =
             report.lostRecords > 0 || report.possibleRepeats > 0 ? .warning : .notice
         logger.log(
@@ -108,6 +133,7 @@ final class JournalThread: BatchJournal {
                 "found_records": "\(report.foundRecords)",
                 "sent_records": "\(report.sentRecords)",
                 "absent_records": "\(report.absentRecords)",
+                "unjournaled_records": "\(report.unjournaledRecords)",
                 "lost_records": "\(report.lostRecords)",
                 "possible_repeats": "\(report.possibleRepeats)",
             ]
@@ -115,6 +141,11 @@ final class JournalThread: BatchJournal {
     }
 
     func recoveryStopped(_ partition: TopicPartition, reason: String) {
+        recoveries.withLock { $0.stopped[partition] = reason }
+        noteStop(of: partition, reason)
+    }
+
+    private func noteStop(of partition: TopicPartition, _ reason: String) {
         logger.error(
             "nothing is sent to a partition",
             metadata: [
@@ -124,13 +155,60 @@ final class JournalThread: BatchJournal {
         )
     }
 
-    func unjournaled(_ batch: FetchedBatch, of partition: TopicPartition) {
+    func unjournaled(
+        _ batch: FetchedBatch,
+        of partition: TopicPartition,
+        partitionCount: Int32
+    ) {
+        let row = unjournaled.row(
+            id: rows.takeID(),
+            of: batch,
+            partition,
+            partitionCount: partitionCount,
+            wallClock: wallClock()
+        )
+        post(.found(row))
+        let known = row.stretches.reduce(0) { $0 + $1.count }
+        guard known < batch.recordCount else { return }
         logger.warning(
-            "a batch is in Kafka that the journal has lost; its records may be sent again",
+            """
+            a batch is in Kafka that the journal has lost, with records of files that are not known \
+            here: if they are read, these are sent again
+            """,
             metadata: [
                 "event": "recovery.unjournaled", "topic": "\(partition.topic)",
                 "partition": "\(partition.partition)", "offset": "\(batch.baseOffset)",
-                "count": "\(batch.recordCount)",
+                "count": "\(batch.recordCount - known)",
+            ]
+        )
+    }
+
+    func recoveryWidened(topic: String, _ partitions: [TopicPartition]) {
+        recover(partitions)
+        post(.widened(topic: topic, partitions))
+    }
+
+    // MARK: Reports
+
+    /// Takes note of partitions of which something is found out.
+    func recover(_ partitions: [TopicPartition]) {
+        recoveries.withLock { $0.underWay.formUnion(partitions) }
+    }
+
+    /// Says of which partitions it is not known yet what a crash left there, and what to do.
+    func logReport() {
+        let recoveries = recoveries.withLock { $0 }
+        for (partition, reason) in recoveries.stopped.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+            noteStop(of: partition, reason)
+        }
+        let waiting = recoveries.underWay.subtracting(recoveries.stopped.keys)
+        if waiting.isEmpty { return }
+        let names = waiting.map { "\($0)" }.sorted().prefix(10).joined(separator: ", ")
+        logger.warning(
+            "it is not known yet what a crash left in some partitions: their leaders are asked",
+            metadata: [
+                "event": "recovery.pending", "count": "\(waiting.count)",
+                "partitions": "\(names)",
             ]
         )
     }

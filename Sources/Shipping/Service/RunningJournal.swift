@@ -16,7 +16,13 @@ struct RunningJournal: Sendable {
         logger: Logger
     ) throws {
         do {
-            setup = try JournalSetup(store, files: store.allFiles(), pipelines: pipelines)
+            setup = try JournalSetup(
+                store,
+                files: store.allFiles(),
+                pipelines: pipelines,
+                owner: store.original ?? store.owner,
+                isBehind: store.original != nil || store.mayHaveLostCommits
+            )
         } catch {
             throw ServiceError(.cannotCreate, error.message)
         }
@@ -26,7 +32,12 @@ struct RunningJournal: Sendable {
             lastID: setup.lastID,
             wallClock: wallClockMilliseconds
         )
-        thread = try JournalThread(rows, logger: logger)
+        thread = try JournalThread(
+            rows,
+            setup.unjournaled,
+            wallClock: wallClockMilliseconds,
+            logger: logger
+        )
     }
 
     /// Starts the thread, and has the producer find out what became of open batches.
@@ -37,19 +48,26 @@ struct RunningJournal: Sendable {
     ) throws {
         guard let board = surroundings.board else { return }
         noteCopy(store, surroundings.logger)
+        let recoveries = setup.recoveries
+        // Of the original's there may be batches where it had sent nothing before.
+        let wholeTopics = store.original == nil ? [] : Set(recoveries.map(\.id.topic))
+        let logger = surroundings.logger
         let worker = JournalWorker(
             JournalWorker.Surroundings(
                 store: store,
                 board: board,
                 incarnation: store.incarnation,
+                recovering: Set(recoveries.map(\.id)),
+                wholeTopics: wholeTopics,
+                onRecovered: { resolve(store, logger) },
                 wallClock: surroundings.wallClock,
-                logger: surroundings.logger
+                logger: logger
             ),
             books: setup.books
         )
+        thread.recover(recoveries.map(\.id))
         try thread.start(worker)
-        let recoveries = setup.recoveries
-        if !recoveries.isEmpty {
+        if !setup.open.isEmpty {
             surroundings.logger.notice(
                 "batches were on their way when the last run ended; it is found out what became of them",
                 metadata: [
@@ -62,12 +80,30 @@ struct RunningJournal: Sendable {
         engine.recover(
             recoveries,
             clusterID: setup.journal.session?.clusterID,
+            wholeTopics: wholeTopics,
+            settings: settings(store),
             wallClock: surroundings.wallClock()
         )
     }
 
+    private func settings(_ store: CheckpointStore) -> RecoveryStateMachine.Settings {
+        var settings = RecoveryStateMachine.Settings()
+        settings.findsUnjournaled = setup.isBehind
+        settings.original = store.original.map { "\($0)" }
+        if store.original == nil, store.hostDied { settings.endedBefore = bootTime() }
+        return settings
+    }
+
     private func noteCopy(_ store: CheckpointStore, _ logger: Logger) {
-        guard case .copied(let original) = store.ownership else { return }
+        if store.mayHaveLostCommits {
+            logger.notice(
+                "the host died, and what was committed last may be lost; Kafka is asked for it",
+                metadata: [
+                    "event": "state.behind", "partitions": "\(setup.partitionsInDoubt.count)",
+                ]
+            )
+        }
+        guard let original = store.original else { return }
         logger.warning(
             "the state directory is a copy of another one; what that one has sent since is not known",
             metadata: ["event": "state.copied", "original": "\(original)"]
@@ -77,16 +113,43 @@ struct RunningJournal: Sendable {
 
 extension ProducerEngine: BatchRecovering {}
 
+extension CheckpointStore {
+    /// Whose copy it is; nil if it is none.
+    fileprivate var original: OwnerID? {
+        if case .copied(let original) = self.ownership { original } else { nil }
+    }
+}
+
+/// Takes note that all is found out which the journal did not know.
+private func resolve(_ store: CheckpointStore, _ logger: Logger) {
+    let mustResolve = store.original != nil || store.mayHaveLostCommits
+    guard mustResolve else { return }
+    do throws(CheckpointError) {
+        try store.resolveOwnership()
+        logger.notice(
+            "it is known what was sent that the journal had lost",
+            metadata: ["event": "state.resolved"]
+        )
+    } catch {
+        // The next start looks once more.
+        logger.error(
+            "the state directory cannot be written",
+            metadata: ["event": "journal.failed", "cause": "\(error)"]
+        )
+    }
+}
+
 extension JournalSetup {
-    /// What has to be found out, for each partition with open batches.
+    /// What has to be found out, for each partition where something is in doubt.
     var recoveries: [PartitionRecovery] {
-        let groups = Dictionary(grouping: open) {
+        // Settled ones as well: they are looked for where Kafka turns out to have lost records.
+        let groups = Dictionary(grouping: journal.batches) {
             TopicPartition(topic: $0.topic, partition: $0.partition)
         }
-        let recoveries = groups.map { id, rows in
+        let recoveries = partitionsInDoubt.map { id in
             PartitionRecovery(
                 id: id,
-                rows: rows.map { RecoveryBatch($0) }.sorted { $0.isBefore($1) },
+                rows: (groups[id] ?? []).map { RecoveryBatch($0) }.sorted { $0.isBefore($1) },
                 acknowledged: acknowledged(of: id)
             )
         }
@@ -95,7 +158,7 @@ extension JournalSetup {
 
     private func acknowledged(of id: TopicPartition) -> RecoveryAcknowledgement? {
         let known = journal.partitions.first {
-            $0.topic == id.topic && $0.partition == id.partition && $0.ackedSequence >= 0
+            $0.topic == id.topic && $0.partition == id.partition
         }
         return known.map { known in
             RecoveryAcknowledgement(
@@ -119,7 +182,8 @@ extension RecoveryBatch {
             baseSequence: row.baseSequence,
             recordCount: row.recordCount,
             createdAt: row.createdAt,
-            maxTimestamp: row.maxTimestamp
+            maxTimestamp: row.maxTimestamp,
+            settledOffset: row.settledOffset
         )
     }
 

@@ -82,6 +82,7 @@ package struct ShippingService {
             case .hangUp: logger.notice("pipelines are not reloaded; restart to take them over")
             case nil: break
             }
+            try fleet.refuseOtherCluster()
             guard fleet.keepsCheckpoints() else {
                 let status = stop(signals)
                 return status == .success ? .cannotCreate : status

@@ -69,3 +69,10 @@ package func wallClockMilliseconds() -> Int64 {
     clock_gettime(CLOCK_REALTIME, &time)
     return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
 }
+
+/// When the host began to run.
+func bootTime() -> ContinuousClock.Instant {
+    var time = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &time)
+    return .now - .seconds(Int64(time.tv_sec))
+}

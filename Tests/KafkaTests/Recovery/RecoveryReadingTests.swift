@@ -228,9 +228,106 @@ import Testing
         #expect(try talk.stops().contains("do not tell their positions"))
     }
 
+    @Test func `of an identity of which nothing was acknowledged, everything is news`() {
+        let position = FetchedBatch.Position(record: 0, value: "5f3a9c12e07b44d1/12/0/0+0")
+        let unknown = RecoveryAcknowledgement(
+            topicID: topicID,
+            producerID: 8,
+            epoch: 1,
+            sequence: -1,
+            offset: 99
+        )
+        var talk = RecoveryTalk.started([], acknowledged: unknown) {
+            $0.findsUnjournaled = true
+            $0.endedBefore = beginning - .seconds(31)
+        }
+        talk.remembers(remembered(9, of: 8, epoch: 1))
+        let lost = logged(0, at: 110, of: 8, epoch: 1, positions: [position])
+        let others = logged(0, at: 100, of: 1)
+        talk.reads(from: 100, of: [8], [others, lost])
+        #expect(talk.next() == .unjournaled(lost))
+        talk.isDone()
+        #expect(talk.machine.report.unjournaledRecords == 10)
+        #expect(talk.machine.report.lostRecords == 0)
+    }
+
+    @Test func `what the journal has lost may still be under way, and is looked for again`() {
+        var talk = RecoveryTalk.started([]) { $0.findsUnjournaled = true }
+        talk.remembers(remembered(99))
+        #expect(talk.machine.status == .waitingForLateRequests)
+        talk.pass()
+        talk.remembers(remembered(99))
+        talk.isDone()
+    }
+
+    @Test func `nothing is waited for that had ended long before this boot`() {
+        var talk = RecoveryTalk.started([]) {
+            $0.findsUnjournaled = true
+            $0.endedBefore = beginning - .seconds(31)
+        }
+        talk.remembers(remembered(99))
+        talk.isDone()
+    }
+
+    @Test func `a batch that was split since the journal's last commit is where its pieces are`() {
+        let position = FetchedBatch.Position(record: 0, value: "5f3a9c12e07b44d1/12/0/0+0")
+        let piece = logged(100, at: 100, count: 4, positions: [position])
+        var talk = RecoveryTalk.started(journal(1)) {
+            $0.findsUnjournaled = true
+            $0.endedBefore = beginning - .seconds(31)
+        }
+        talk.remembers(remembered(103))
+        talk.reads(from: 100, [piece])
+        #expect(talk.next() == .unjournaled(piece))
+        talk.isAbsent(1)
+        talk.isDone(successor: ProducerIdentity(id: 7, epoch: 1))
+    }
+
+    @Test func `what a copy's original has sent since is known by its name, whoever sent it`() {
+        let position = FetchedBatch.Position(record: 0, value: "5f3a9c12e07b44d1/12/0/0+0")
+        var other = position
+        other.value = "0000000000000001/12/0/0+0"
+        var talk = RecoveryTalk.started(journal(1)) {
+            $0.findsUnjournaled = true
+            $0.original = "5f3a9c12e07b44d1"
+            $0.endedBefore = beginning - .seconds(31)
+        }
+        // A later epoch is the original's, who goes on.
+        talk.remembers(remembered(9, epoch: 1))
+        talk.answer(.startOffset, .offset(0))
+        talk.answer(.endOffset, .offset(130))
+        let mine = logged(0, at: 110, of: 30, positions: [position])
+        let batches = [
+            logged(100, at: 100), mine, logged(0, at: 120, of: 31, positions: [other]),
+        ]
+        let fetched = FetchedBatches(batches: batches, highWatermark: 130, startOffset: 0)
+        talk.answer(.batches(from: 100, positionsOf: nil), .batches(fetched))
+        talk.isAppended(1, at: 100)
+        #expect(talk.next() == .unjournaled(mine))
+        talk.isDone()
+    }
+
+    @Test func `a topic that is gone has nothing of what the journal has lost`() {
+        var talk = RecoveryTalk.started([]) { $0.findsUnjournaled = true }
+        talk.machine.topicIsGone()
+        talk.isDone()
+        var open = RecoveryTalk.started(journal(1)) { $0.findsUnjournaled = true }
+        open.machine.topicIsGone()
+        #expect(open.machine.status == .asking)
+    }
+
+    @Test func `where nothing may be read, nobody can tell what the journal has lost`() throws {
+        var talk = RecoveryTalk.started([]) { $0.findsUnjournaled = true }
+        talk.answer(.highWatermark, .failed(.topicAuthorizationFailed))
+        #expect(try talk.stops().contains("Grant READ on the topic"))
+    }
+
     @Test func `where the journal may have lost its end, it is asked with nothing in flight`() {
         let position = FetchedBatch.Position(record: 0, value: "5f3a9c12e07b44d1/12/0/81920+0")
-        var talk = RecoveryTalk.started([]) { $0.findsUnjournaled = true }
+        var talk = RecoveryTalk.started([]) {
+            $0.findsUnjournaled = true
+            $0.endedBefore = beginning - .seconds(31)
+        }
         talk.remembers()
         let lost = logged(100, at: 120, positions: [position])
         talk.reads(from: 100, [logged(0, at: 100, count: 20, of: 1), lost])

@@ -27,6 +27,7 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
     private var rows: RowMaker?
     private var journaled: (any JournalKeeping)?
     private var post: ((JournalMessage) -> Void)?
+    private var unjournaled: UnjournaledRows?
     private var log = SimulatedLog()
     private let onEvent: (String) -> Void
     private(set) var recovery = RecoverySum()
@@ -103,6 +104,7 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
         self.rows = rows
         self.journaled = journal?.store
         self.post = post
+        self.unjournaled = journal?.unjournaled
         do {
             self.producer = try ProducerStateMachine(
                 configuration: self.settings.configuration,
@@ -212,11 +214,29 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
         case .resolved(let row, let outcome):
             self.note("row \(row) is \(outcome)")
             self.post?(.resolved(row: row, outcome))
-        case .recovered(let id, let report): self.note(id, report)
+        case .recovered(let id, let report):
+            self.note(id, report)
+            self.post?(.recovered(id))
+        case .recoveryWidened(let topic, let partitions):
+            self.post?(.widened(topic: topic, partitions))
+        case .unsettled(let row): self.post?(.unsettled(row: row))
         case .recoveryStopped(let id, let reason): self.fail("\(id): \(reason)")
-        case .unjournaled: self.note("\(action)")
+        case .unjournaled(let batch, let id, let count): self.found(batch, of: id, count)
         case .connect, .disconnect, .send, .completed, .finished: break
         }
+    }
+
+    private func found(_ batch: FetchedBatch, of id: TopicPartition, _ partitionCount: Int32) {
+        self.note("\(id) has \(batch), which is not in the journal")
+        guard let rows = self.rows, let unjournaled = self.unjournaled else { return }
+        let row = unjournaled.row(
+            id: rows.takeID(),
+            of: batch,
+            id,
+            partitionCount: partitionCount,
+            wallClock: self.wallClock
+        )
+        self.post?(.found(row))
     }
 
     override func perform(_ own: ProducerEvent) {

@@ -62,6 +62,7 @@ extension CrashScene {
                 guard let row = self.rows.first(where: { $0.id == id }) else { break }
                 self.settle(row, at: offset)
             case .resolved(_, .absent): break  // Its row stays until another has its records.
+            case .unsettled(let id): throw Failure(description: "row \(id) was lost")
             case .unjournaled(let batch): throw Failure(description: "\(batch) is not journaled")
             case .stop(let reason): throw Failure(description: reason)
             case .done(let successor): return successor

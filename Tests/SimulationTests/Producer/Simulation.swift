@@ -150,7 +150,9 @@ final class Simulation: SimulatedCluster<LaneEvent> {
         case .identified: break
         case .resolved(let row, let outcome): self.resolved(row, outcome)
         case .recovered(let id, let report): self.recovered(id, report)
-        case .unjournaled(let batch, let id): self.fail("\(id) has \(batch)")
+        case .unsettled(let row): self.fail("row \(row) is looked for once more")
+        case .recoveryWidened(let topic, _): self.fail("\(topic) is looked at as a whole")
+        case .unjournaled(let batch, let id, _): self.fail("\(id) has \(batch)")
         case .recoveryStopped(let id, let reason): self.fail("\(id): \(reason)")
         case .completed: self.fail("no transaction was asked for")
         case .finished:

@@ -113,6 +113,54 @@ extension ScenarioTests {
         #expect(it.ledger.droppedCount == 10)
     }
 
+    @Test func `what Kafka had acknowledged and then lost is sent again, in its place`() throws {
+        let it = try Scenario(keeping: .database)
+        it.isExact = true
+        it.limitMemory()
+        it.limits.configuration.batchSize = 256
+        // It holds the checkpoint back.
+        it.kafka.fate = { $0.valueText == "100" ? .unanswered : .acknowledged }
+        it.write("a.log", numbered(100..<400))
+        try it.start()
+        #expect(it.values == numbers(100..<400))
+        it.kill()
+        it.kafka.fate = { _ in .acknowledged }
+        it.kafka.loseBatches(5)
+        let kept = it.values.count
+        #expect(kept < 300)
+        it.append("a.log", numbered(400..<500))
+        // A start that is killed while it does so changes nothing.
+        for steps in 0..<40 {
+            try it.begin()
+            it.run(steps: steps)
+            it.kill()
+        }
+        try it.start()
+        it.pass(.seconds(5))
+        #expect(it.values == numbers(100..<500))
+    }
+
+    @Test func `what cannot be sent under its numbers goes before what comes after it`() throws {
+        let it = try Scenario(keeping: .database)
+        it.isExact = true
+        it.limitMemory()
+        it.limits.configuration.batchSize = 256
+        it.kafka.fate = { Int($0.valueText) ?? 0 >= 200 ? .lost : .acknowledged }
+        it.write("a.log", numbered(100..<300))
+        try it.start()
+        it.kafka.fate = { _ in .acknowledged }
+        it.kafka.givesUpNumbers = true
+        it.append("a.log", numbered(300..<400))
+        // Also if the process ends before others have taken over the records of a row.
+        for steps in 0..<40 {
+            it.kill()
+            try it.begin()
+            it.run(steps: steps)
+        }
+        it.pass(.seconds(5))
+        #expect(it.values == numbers(100..<400))
+    }
+
     @Test func `62: a kill before Kafka has a record loses nothing`() throws {
         let it = try Scenario(keeping: .database)
         it.kafka.fate = { _ in .lost }

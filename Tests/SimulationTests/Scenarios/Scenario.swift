@@ -42,6 +42,8 @@ final class Scenario {
     private var pipeline: LoadedPipeline
     private let text: String
     private let keeping: Keeping
+    /// Whether the database has lost what was committed last.
+    private var isBehind = false
     private let memory = SimulatedCheckpoints()
     private var database: CheckpointStore?
     private let notes = Notes()
@@ -133,10 +135,32 @@ extension Scenario {
             wallClock: { [notes] in notes.wallClock.withLock { $0 } / 1_000_000 },
             onLog: { [notes] line in notes.log.withLock { $0.append(line) } },
             journal: isExact ? database : nil,
+            isBehind: isBehind,
             files: { [database] in try database?.allFiles() ?? [] }
         )
         process = try SimulatedProcess(pipeline, on: host, limits)
+        isBehind = false
     }
+
+    /// What the disk has of the database now.
+    func databaseOnDisk() -> [String: [UInt8]] {
+        var files: [String: [UInt8]] = [:]
+        for suffix in ["", "-wal"] { files[suffix] = folder.bytes("state/checkpoints.db" + suffix) }
+        return files
+    }
+
+    /// Ends the process as a power cut does that finds this on the disk.
+    func cutPower(_ files: [String: [UInt8]]) {
+        kill()
+        for (suffix, bytes) in files {
+            folder.put("state/checkpoints.db" + suffix, bytes, O_TRUNC)
+        }
+        unlink(folder.file("state/checkpoints.db-shm"))
+        isBehind = true
+    }
+
+    /// The next start does not know either whether commits were lost.
+    func loseAgain() { isBehind = true }
 
     /// Ends the process as SIGTERM does; false if it had to give up waiting for Kafka.
     @discardableResult
@@ -191,6 +215,15 @@ extension Scenario {
             let isBusy = process.step(now: now, &generator)
             let next = isBusy ? now + .microseconds(1) : process.nextDeadline ?? end
             move(to: max(min(next, end), now))
+        }
+    }
+
+    /// Lets so many steps be done.
+    func run(steps: Int) {
+        var done = 0
+        run {
+            done += 1
+            return done > steps
         }
     }
 
@@ -267,7 +300,7 @@ extension Scenario {
 extension Record {
     var valueText: String { String(decoding: value ?? [], as: UTF8.self) }
 
-    fileprivate func header(_ name: String) -> String {
+    func header(_ name: String) -> String {
         String(decoding: headers.first { $0.name == name }?.value ?? [], as: UTF8.self)
     }
 }
