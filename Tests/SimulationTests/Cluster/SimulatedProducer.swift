@@ -134,7 +134,8 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
         didSet {
             self.staysDown = self.isPaused
             if self.isPaused {
-                if self.isClusterUp { _ = self.stopCluster(inOrder: self.onceIn(2)) }
+                // Killed, it would forget what it has not answered, and its bytes may be gone.
+                if self.isClusterUp { _ = self.stopCluster(inOrder: true) }
             } else if !self.isClusterUp {
                 self.startCluster()
             }
@@ -156,6 +157,7 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
     func step(_ generator: inout SeededGenerator) {
         if let time = self.schedule.nextTime, time <= self.now {
             if let (_, event) = self.schedule.popFirst() { self.perform(event) }
+            self.readLog()
         }
         self.settle()
     }
@@ -296,23 +298,25 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
 
     // MARK: The log
 
-    var entries: [SimulatedKafka.Entry] {
+    var entries: [SimulatedKafka.Entry] { self.log.entries }
+
+    private func readLog() {
         do {
-            return try self.log.entries(of: self.broker)
+            try self.log.read(self.broker)
         } catch {
             self.fail("the log does not read: \(error)")
-            return []
         }
     }
 }
 
-/// What the brokers' logs hold, each batch read once.
+/// What the brokers' logs hold, in the order in which it came.
 struct SimulatedLog {
-    private var known: [SimulatedKafka.Partition: [SimulatedKafka.Entry]] = [:]
+    private(set) var entries: [SimulatedKafka.Entry] = []
     private var ends: [SimulatedKafka.Partition: Int64] = [:]
 
-    mutating func entries(of broker: BrokerStateMachine) throws -> [SimulatedKafka.Entry] {
-        for (topic, count) in broker.topicPartitionCounts {
+    /// Reads what is new; to be called whenever something may be.
+    mutating func read(_ broker: BrokerStateMachine) throws {
+        for (topic, count) in broker.topicPartitionCounts.sorted(by: { $0.key < $1.key }) {
             for number in 0..<Int32(count) {
                 guard let log = broker.partitionLog(topic: topic, partition: number) else {
                     continue
@@ -320,10 +324,6 @@ struct SimulatedLog {
                 try self.read(log, SimulatedKafka.Partition(topic: topic, number: number))
             }
         }
-        let partitions = self.known.sorted {
-            ($0.key.topic, $0.key.number) < ($1.key.topic, $1.key.number)
-        }
-        return partitions.flatMap(\.value)
     }
 
     private mutating func read(
@@ -333,7 +333,7 @@ struct SimulatedLog {
         let end = self.ends[partition] ?? 0
         guard log.endOffset > end else { return }
         for batch in log.batches where batch.header.baseOffset >= end {
-            self.known[partition, default: []] += try batch.records().map { record in
+            self.entries += try batch.records().map { record in
                 SimulatedKafka.Entry(
                     partition: partition,
                     record: record,
