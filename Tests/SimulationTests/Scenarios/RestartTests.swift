@@ -140,6 +140,22 @@ extension ScenarioTests {
         #expect(it.values == numbers(100..<500))
     }
 
+    @Test func `a checkpoint of what a file has now proves nothing of what it had before`() throws {
+        let it = try Scenario(keeping: .database)
+        it.isExact = true
+        it.kafka.fate = { $0.valueText == "new" ? .acknowledged : .lost }
+        it.write("a.log", numbered(0..<10))
+        try it.start()
+        it.write("a.log", "new\n")
+        it.pass(.seconds(10))
+        it.kill()
+        it.kafka.fate = { _ in .acknowledged }
+        try it.start()
+        it.pass(.seconds(40))
+        #expect(it.said("records that were on their way are not in Kafka"))
+        #expect(it.values == ["new"])
+    }
+
     @Test func `what cannot be sent under its numbers goes before what comes after it`() throws {
         let it = try Scenario(keeping: .database)
         it.isExact = true
