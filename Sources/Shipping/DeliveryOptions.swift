@@ -99,3 +99,13 @@ package struct DeliveryOptions: Sendable {
         }
     }
 }
+
+extension DeliveryOptions: CustomStringConvertible {
+    package var description: String {
+        switch mode {
+        case .exactlyOnce:
+            "\(mode.rawValue), journal \(journal.rawValue), synchronous \(durability.rawValue)"
+        case .transactional, .atLeastOnce: "\(mode.rawValue), synchronous \(durability.rawValue)"
+        }
+    }
+}

@@ -14,7 +14,7 @@ struct Forktail: ParsableCommand {
         version: versionText,
         subcommands: [
             Run.self, Backfill.self, Check.self, Test.self, Try.self, Produce.self,
-            Broker.self, Verify.self, Checkpoints.self, Version.self,
+            Broker.self, Verify.self, Status.self, Checkpoints.self, Version.self,
         ]
     )
 }

@@ -94,6 +94,19 @@ struct CheckpointStoreTests {
         _ = try store.register(sample(path: "/a"))
     }
 
+    @Test func `who has a state directory can be seen beside it`() throws {
+        #expect(StateDirectoryOwner(of: directory.path) == nil)
+        do {
+            let store = try CheckpointStore(path: path)
+            store.describeOwner("exactly_once")
+            let owner = try #require(StateDirectoryOwner(of: directory.path))
+            #expect(owner.processID == getpid())
+            #expect(owner.description == "exactly_once")
+            #expect(owner.isRunning)
+        }
+        #expect(StateDirectoryOwner(of: directory.path)?.isRunning == false)
+    }
+
     @Test func `one who only looks needs no lock and cannot write`() throws {
         let store = try CheckpointStore(path: path)
         _ = try store.register(sample(path: "/a"))

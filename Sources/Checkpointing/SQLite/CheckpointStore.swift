@@ -116,6 +116,11 @@ package final class CheckpointStore: CheckpointKeeping {
         self.connection = Mutex(connection)
     }
 
+    /// Tells who only looks what the owner of the state directory does: ``StateDirectoryOwner``.
+    package func describeOwner(_ text: String) {
+        lock?.describe(text)
+    }
+
     /// Opens the database for looking only, beside a running owner.
     package static func open(readOnly path: String) throws(CheckpointError) -> CheckpointStore {
         try CheckpointStore(reading: path)

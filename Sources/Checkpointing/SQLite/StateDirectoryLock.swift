@@ -23,6 +23,11 @@ final class StateDirectoryLock: Sendable {
         Glibc.close(descriptor)
     }
 
+    /// Tells who only looks what the owner does.
+    func describe(_ text: String) {
+        Self.writeOwner(descriptor, text)
+    }
+
     private static func readOwner(_ descriptor: Int32) -> Int32? {
         var text = [UInt8](repeating: 0, count: 16)
         let count = pread(descriptor, &text, text.count, 0)
@@ -31,9 +36,9 @@ final class StateDirectoryLock: Sendable {
         return Int32(String(decoding: digits, as: UTF8.self))
     }
 
-    // Only for the message of a second process; the lock itself is the kernel's.
-    private static func writeOwner(_ descriptor: Int32) {
-        let text = Array("\(getpid())\n".utf8)
+    // Only for people; the lock itself is the kernel's.
+    private static func writeOwner(_ descriptor: Int32, _ description: String = "") {
+        let text = Array("\(getpid())\n\(description)\n".utf8)
         guard ftruncate(descriptor, 0) == 0 else { return }
         _ = pwrite(descriptor, text, text.count, 0)
     }

@@ -25,6 +25,7 @@ struct Fleet: Sendable {
         try delivery.check(settings.configuration)
         raiseOpenFileLimit()
         store = try openStore(in: stateDirectory, delivery.durability)
+        store.describeOwner(delivery.description)
         let isJournaled = delivery.mode == .exactlyOnce
         let isTransactional = delivery.mode == .transactional
         if !isTransactional { try RunningTransactions.refusePending(in: store) }

@@ -1,0 +1,100 @@
+internal import Checkpointing
+
+/// How the service of a state directory stands, read beside it.
+package struct StatusReport {
+    /// Batches and the records in them.
+    fileprivate struct Amount {
+        var batches = 0
+        var records: Int64 = 0
+
+        init(_ batches: some Sequence<JournaledBatch>) {
+            for batch in batches {
+                self.batches += 1
+                records += Int64(batch.recordCount)
+            }
+        }
+    }
+
+    private let directory: String
+    private let owner: StateDirectoryOwner?
+    private let liveFiles: Int
+    private let session: JournalSession?
+    /// Of the session, if there is somebody to wait for their answers.
+    private let inFlight: Amount
+    /// Of earlier ones: it has to be found out what became of them.
+    private let open: Amount
+    private let delivered: Amount
+
+    /// - Throws: `ServiceError` (66 when there is no database, 73 when it cannot be trusted).
+    package init(stateDirectory: String) throws {
+        directory = stateDirectory
+        owner = StateDirectoryOwner(of: stateDirectory)
+        let isRunning = owner?.isRunning ?? false
+        do throws(CheckpointError) {
+            let store = try CheckpointStore.open(readOnly: stateDirectory + "/checkpoints.db")
+            liveFiles = try store.allFiles().count { $0.state == .live }
+            let journal = try store.journal()
+            session = journal.session
+            let unsettled = journal.batches.filter { !$0.isSettled }
+            let own = isRunning ? journal.session?.producerID : nil
+            inFlight = Amount(unsettled.filter { $0.producerID == own })
+            open = Amount(unsettled.filter { $0.producerID != own })
+            delivered = Amount(journal.batches.filter(\.isSettled))
+        } catch {
+            throw ServiceError(error.kind == .missing ? .noInput : .cannotCreate, error.message)
+        }
+    }
+
+    private var service: String {
+        guard let owner else { return "never ran" }
+        return owner.isRunning ? "running, process \(owner.processID)" : "not running"
+    }
+
+    /// As it is, or was in the last run.
+    private var delivery: String {
+        guard let owner, !owner.description.isEmpty else { return "not known" }
+        return owner.description
+    }
+
+    package var text: String {
+        var lines = [
+            ("state", directory.printable), ("service", service), ("delivery", delivery),
+            ("files", "\(liveFiles) being read"),
+        ]
+        if let session {
+            lines.append(("cluster", session.clusterID.printable))
+            let identity = "\(session.producerID), epoch \(session.epoch)"
+            lines.append(("producer id", identity))
+        }
+        if inFlight.batches > 0 { lines.append(("on their way", inFlight.text)) }
+        if open.batches > 0 { lines.append(("left by a crash", open.text)) }
+        if delivered.batches > 0 { lines.append(("delivered beyond", delivered.text)) }
+        return lines.map { name, value in
+            name + String(repeating: " ", count: 18 - name.count) + value + "\n"
+        }.joined()
+    }
+
+    package var json: String {
+        var fields = [
+            "\"state_dir\":\(LogLine.quoted(directory))",
+            "\"is_running\":\(owner?.isRunning ?? false)",
+            "\"process\":\(owner.map { "\($0.processID)" } ?? "null")",
+            "\"delivery\":\(LogLine.quoted(delivery))",
+            "\"live_files\":\(liveFiles)",
+            "\"in_flight\":\(inFlight.json)",
+            "\"left_by_a_crash\":\(open.json)",
+            "\"delivered_beyond\":\(delivered.json)",
+        ]
+        if let session {
+            fields.append("\"cluster\":\(LogLine.quoted(session.clusterID))")
+            fields.append("\"producer_id\":\(session.producerID)")
+            fields.append("\"epoch\":\(session.epoch)")
+        }
+        return "{" + fields.joined(separator: ",") + "}\n"
+    }
+}
+
+extension StatusReport.Amount {
+    fileprivate var text: String { "\(records) records in \(batches) batches" }
+    fileprivate var json: String { "{\"batches\":\(batches),\"records\":\(records)}" }
+}

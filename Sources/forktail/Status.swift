@@ -1,0 +1,27 @@
+import ArgumentParser
+import Shipping
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "See how the service of a state directory stands.",
+        discussion: """
+            Says whether it runs, what it promises across a crash, and what is on its way.
+
+            Examples:
+              forktail status --state-dir /var/lib/forktail
+            """
+    )
+
+    @OptionGroup var state: StateOptions
+
+    @Flag(help: "One JSON object.")
+    var json = false
+
+    func run() throws {
+        try ending {
+            let report = try StatusReport(stateDirectory: state.directory)
+            try writeToStandardOutput(json ? report.json : report.text)
+            return .success
+        }
+    }
+}
