@@ -46,14 +46,17 @@ package struct RemadeBatch {
 
     package var recordCount: Int { self.builder.recordCount }
 
+    /// - Parameter beginsRun: nobody can count from the record before it to this one, so it says
+    ///   itself where it is from.
     package mutating func append(
         key: UnsafeRawBufferPointer?,
         value: UnsafeRawBufferPointer?,
         headers: UnsafeBufferPointer<RecordHeaderSpan>,
         timestamp: Int64,
-        origin: RecordOrigin
+        origin: RecordOrigin,
+        beginsRun: Bool = false
     ) {
-        let isFirst = origin.header.map { $0.source != self.lastSource } ?? false
+        let isFirst = beginsRun || origin.header.map { $0.source != self.lastSource } ?? false
         self.lastSource = origin.header?.source
         self.positions.append(
             owner: origin.owner,

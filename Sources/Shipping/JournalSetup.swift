@@ -153,7 +153,12 @@ extension MadeRecord {
                             value: value,
                             headers: headers,
                             timestamp: timestamp,
-                            origin: RecordOrigin(owner: 0, position: place.position, header: header)
+                            origin: RecordOrigin(
+                                owner: 0,
+                                position: place.position,
+                                header: header
+                            ),
+                            beginsRun: beginsStretch
                         )
                     }
                 }

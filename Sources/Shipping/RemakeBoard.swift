@@ -13,6 +13,8 @@ struct MadeRecord: Sendable {
     var place: RecordPlace
     /// What stands before the place in the record's position header.
     var prefix: [UInt8]
+    /// Whether it is the first of its stretch.
+    var beginsStretch = false
 }
 
 /// Bytes of one file that keep their places.
@@ -193,6 +195,10 @@ final class RemakeBoard: Sendable {
             guard let found = state.rows[row], found.batch.bytes == nil,
                 found.missing.contains(file), !found.awaited.contains(file)
             else { return }
+            var record = record
+            record.beginsStretch = found.batch.stretches.contains {
+                FileBytes($0) == file && $0.from == record.place
+            }
             state.rows[row]?.records[file, default: []].append(record)
         }
     }

@@ -100,6 +100,28 @@ import Testing
         #expect(try positionHeaders(of: lane.flushed()) == expected)
     }
 
+    @Test func `in a batch that is made again each run says where it is from`() throws {
+        let configuration = KafkaProducerConfiguration(bootstrapServers: ["b:9092"])
+        var batch = RemadeBatch(topic: "t", partition: 0)
+        let prefix = Array("5f3a/1/0/".utf8)
+        try prefix.withUnsafeBytes { prefix in
+            let header = PositionHeader(source: 1, prefix: prefix)
+            for (place, beginsRun) in [(9, true), (10, false), (4, true), (11, true)] {
+                batch.append(
+                    key: nil,
+                    value: nil,
+                    headers: UnsafeBufferPointer(start: nil, count: 0),
+                    timestamp: 0,
+                    origin: RecordOrigin(owner: 0, position: Int64(place) << 12, header: header),
+                    beginsRun: beginsRun
+                )
+            }
+            let sealed = try batch.seal(configuration, now: .now)
+            let expected = ["5f3a/1/0/9+0", nil, "5f3a/1/0/4+0", "5f3a/1/0/11+0"]
+            #expect(try positionHeaders(of: sealed) == expected)
+        }
+    }
+
     @Test func `a record's limit counts the header that it may get`() throws {
         let lane = Lane(partitions: 1)
         let limit = lane.accumulator.configuration.maxRequestSize
