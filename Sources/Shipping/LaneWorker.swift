@@ -65,6 +65,8 @@ final class LaneWorker {
         }
         transaction.books.ledgers = report.ledgers
         transaction.books.drops = report.drops
+        // Until the first transaction begins.
+        if surroundings.transactions != nil { machine.pause() }
         buffer = ReadBuffer(capacity: TailStateMachine.Configuration().chunkLength)
     }
 

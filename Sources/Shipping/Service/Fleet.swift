@@ -225,7 +225,7 @@ struct Fleet: Sendable {
     /// - Throws: `ServiceError` when Kafka does not let this process send.
     func waitForTransactions(signals: borrowing Signals) throws -> Bool {
         guard let transactions else { return true }
-        while !transactions.thread.status.hasBegun {
+        while !transactions.thread.status.isResolved {
             try refuseFailure()
             if case .stop = signals.wait(for: .milliseconds(10)) { return false }
         }

@@ -8,8 +8,8 @@ internal import Synchronization
 /// Others speak to it through its inbox only.
 final class TransactionThread: TransactionTelling {
     struct Status: Sendable {
-        /// Whether lanes may be given files.
-        var hasBegun = false
+        /// Whether the checkpoints are the latest, and files may be read from them.
+        var isResolved = false
         var isIdle = false
         var isFinished = false
         var hasUncommitted = false
@@ -101,7 +101,7 @@ final class TransactionThread: TransactionTelling {
 
     private func publish(_ worker: TransactionWorker) {
         let status = Status(
-            hasBegun: worker.cycle.hasBegun,
+            isResolved: worker.cycle.isResolved,
             isIdle: worker.cycle.isIdle,
             isFinished: worker.cycle.isFinished,
             hasUncommitted: worker.cycle.hasUncommitted,

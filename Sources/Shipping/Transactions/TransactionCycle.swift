@@ -77,6 +77,8 @@ struct TransactionCycle: Sendable {
     /// What is pending, for a producer that goes on under another identity.
     private var pending: PendingCheckpoints?
 
+    /// Whether it is known what became of a commit that an earlier process began.
+    private(set) var isResolved: Bool
     /// Whether lanes have been let go once.
     private(set) var hasBegun = false
     /// What had been sent last was aborted, and is not sent again in this run.
@@ -87,6 +89,7 @@ struct TransactionCycle: Sendable {
         self.interval = interval
         self.timeout = timeout
         self.lanes = lanes
+        isResolved = pending == nil
         state = pending.map { .resuming($0) } ?? .initializing
     }
 
@@ -285,6 +288,7 @@ extension TransactionCycle {
     /// It is known what became of what was pending, and that is written.
     private mutating func commitEnded(_ isCommitted: Bool) {
         pending = nil
+        isResolved = true
         if isCommitted { failures = 0 }
         self.isCommitted = isCommitted
         if !isCommitted, hasBegun { return beginRewind() }

@@ -133,7 +133,7 @@ final class TransactionScene {
         coordinator = SimulatedCoordinator(kafka, version)
         generator = SeededGenerator(seed: seed)
         let text = """
-            from "*.log" {
+            from "*.log*" {
               rotate_wait = 1s
             }
             parse text
@@ -154,6 +154,10 @@ final class TransactionScene {
     }
 
     func append(_ name: String, _ text: String) { folder.put(name, Array(text.utf8), O_APPEND) }
+
+    func rename(_ name: String, to other: String) {
+        Glibc.rename(folder.file(name), folder.file(other))
+    }
 
     /// Lets each line be read by itself, so that what Kafka refuses takes no others along.
     func sendOneByOne() {
@@ -302,7 +306,7 @@ extension TransactionScene {
     }
 
     private func beginWatching(_ life: Life) {
-        guard life.watcher == nil, life.worker.cycle.hasBegun else { return }
+        guard life.watcher == nil, life.worker.cycle.isResolved else { return }
         guard let plan = try? WatcherWorker.Plan(life.surroundings, start: nil) else { return }
         let inboxes = life.inboxes
         life.watcher = WatcherWorker(
