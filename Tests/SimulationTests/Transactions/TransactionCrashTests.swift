@@ -123,6 +123,66 @@ struct TransactionCrashTests {
         #expect(scene.ledger.unacknowledged == 0)
     }
 
+    /// FORKTAIL_SEEDS runs so many, and FORKTAIL_SEED one:
+    /// `FORKTAIL_SEED=3 swift test --filter TransactionCrashTests`.
+    @Test(arguments: [TransactionVersion.one, .two])
+    func `with deaths, aborts, refusals and rotations each line is there once, or its dead letter`(
+        version: TransactionVersion
+    ) throws {
+        func number(_ name: String) -> UInt64? {
+            getenv(name).flatMap { UInt64(String(cString: $0)) }
+        }
+        let seeds = number("FORKTAIL_SEED").map { $0...$0 } ?? 1...(number("FORKTAIL_SEEDS") ?? 2)
+        for seed in seeds { try tryEverything(version, seed: seed) }
+    }
+
+    private func tryEverything(_ version: TransactionVersion, seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let scene = try TransactionScene(
+            version,
+            sends: Self.twice,
+            onError: "dead_letter \"dead\"",
+            seed: seed
+        )
+        if Bool.random(using: &generator) { scene.sendOneByOne() }
+        scene.kafka.fate = { record in
+            guard record.headers.isEmpty, record.valueText.hasPrefix("copy ") else {
+                return .acknowledged
+            }
+            return (Int(record.valueText.dropFirst(5)) ?? 0) % 37 == 5 ? .refused : .acknowledged
+        }
+        var written = 0
+        for round in 0..<12 {
+            try scene.start()
+            for _ in 0..<Int.random(in: 0...3, using: &generator) {
+                let count = Int.random(in: 0...60, using: &generator)
+                scene.append("a.log", numbered(written..<(written + count)))
+                written += count
+                var steps = Int.random(in: 0...1500, using: &generator)
+                scene.run(for: .seconds(5)) {
+                    steps -= 1
+                    return steps < 0
+                }
+                if Int.random(in: 0..<3, using: &generator) == 0 {
+                    scene.rename("a.log", to: "a.log.\(round).\(written)")
+                }
+                if Int.random(in: 0..<8, using: &generator) == 0 { scene.coordinator.timeOut() }
+            }
+            scene.kill()
+            if Int.random(in: 0..<4, using: &generator) == 0 { scene.coordinator.timeOut() }
+        }
+        try scene.start()
+        scene.run(for: .seconds(60))
+        let comment: Comment = "seed \(seed), \(version)"
+        let dead = scene.coordinator.committed.filter { $0.partition.topic == "dead" }.map(\.value)
+        let copies = scene.values.filter { $0.hasPrefix("copy ") }.map { String($0.dropFirst(5)) }
+        let lines = scene.coordinator.committed.filter { $0.partition.topic == "t" }.map(\.value)
+        #expect(lines.sorted() == numbers(0..<written).sorted(), comment)
+        #expect((copies + dead).sorted() == numbers(0..<written).sorted(), comment)
+        #expect(scene.ledger.unacknowledged == 0, comment)
+        #expect(scene.failure == nil, comment)
+    }
+
     @Test func `a dead letter that is refused for its length is cut until it fits`() throws {
         let scene = try TransactionScene(onError: "dead_letter \"dead\"")
         scene.sendOneByOne()
