@@ -114,9 +114,12 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
             return self.fail("\(error)")
         }
         self.producer.setClock(milliseconds: self.wallClock, now: self.now)
+        var settings = RecoveryStateMachine.Settings()
+        settings.findsUnjournaled = journal?.isBehind ?? false
         self.producer.recover(
             journal?.recoveries ?? [],
             clusterID: journal?.journal.session?.clusterID,
+            settings: settings,
             wallClock: self.wallClock,
             now: self.now
         )
@@ -127,6 +130,10 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
         self.isAlive = false
         self.listeners = []
         self.post = nil
+        // The next process opens the database that this one had.
+        self.journaled = nil
+        self.rows = nil
+        self.unjournaled = nil
         self.clientDies()
     }
 

@@ -51,6 +51,52 @@ extension ScenarioTests {
         #expect(it.values.count == written)
     }
 
+    @Test(arguments: ["key       = null\n  partition = 0", "key = @raw"], [UInt64(1), 2])
+    func `a journal that has lost its end is found again behind a network with faults`(
+        routing: String,
+        seed: UInt64
+    ) throws {
+        let it = try Scenario(keeping: .database)
+        it.isExact = true
+        it.limitMemory()
+        try it.useBrokers(partitions: 3, seed: seed)
+        try it.edit("key       = null\n  partition = 0", to: routing)
+        let brokers = try #require(it.brokers)
+        var generator = SeededGenerator(seed: seed)
+        var disk: [String: [UInt8]] = [:]
+        it.onDurableCommit = { disk = it.databaseOnDisk() }
+        var written = 0
+        it.write("a.log", "")
+        it.write("b.log", "")
+        try it.start()
+        for _ in 0..<12 {
+            for file in ["a.log", "b.log"] {
+                let count = Int.random(in: 0...80, using: &generator)
+                it.append(file, numbered(written..<(written + count)))
+                written += count
+            }
+            it.pass(.milliseconds(Int.random(in: 0...40_000, using: &generator)))
+            disk = it.databaseOnDisk()
+            it.pass(.milliseconds(Int.random(in: 0...2_000, using: &generator)))
+            it.cutPower(disk)
+            try it.begin()
+        }
+        brokers.endFaults()
+        it.pass(.seconds(400))
+        #expect(brokers.failure == nil)
+        let values = brokers.entries.map(\.value)
+        #expect(values.count == written)
+        #expect(Set(values).count == written)
+        for file in ["a.log", "b.log"] {
+            for partition in Int32(0)..<3 {
+                let numbers = brokers.entries.filter { $0.partition.number == partition }
+                    .filter { $0.record.header("source-file").hasSuffix(file) }
+                    .compactMap { Int($0.value) }
+                #expect(numbers == numbers.sorted())
+            }
+        }
+    }
+
     @Test func `a start that is killed while it looks for what the journal has lost looks again`()
         throws
     {

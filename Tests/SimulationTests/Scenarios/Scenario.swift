@@ -32,6 +32,10 @@ final class Scenario {
 
     let folder: Folder
     let kafka = SimulatedKafka()
+    /// The real producer and brokers, in its place.
+    private(set) var brokers: SimulatedProducer?
+    /// Called after commits that no power cut may take back.
+    var onDurableCommit: () -> Void = {}
     var disk: any Disk = LinuxDisk()
     var limits = SimulatedProcess.Limits()
     /// Called before each step of the database with its name; a returned code is its failure.
@@ -130,16 +134,31 @@ extension Scenario {
         }
         let host = SimulatedProcess.Host(
             disk: disk,
-            kafka: kafka,
+            kafka: brokers ?? kafka,
             store: database ?? memory,
             wallClock: { [notes] in notes.wallClock.withLock { $0 } / 1_000_000 },
             onLog: { [notes] line in notes.log.withLock { $0.append(line) } },
-            journal: isExact ? database : nil,
+            journal: isExact ? database.map { watched($0) } : nil,
             isBehind: isBehind,
             files: { [database] in try database?.allFiles() ?? [] }
         )
         process = try SimulatedProcess(pipeline, on: host, limits)
         isBehind = false
+    }
+
+    /// Has the real producer send to real brokers, over a network with faults.
+    func useBrokers(partitions: Int32, seed: UInt64) throws {
+        brokers = try SimulatedProducer(
+            partitions: partitions,
+            seed: seed,
+            firstTime: notes.wallClock.withLock { $0 } / 1_000_000,
+            now: now,
+            onEvent: { [notes] event in notes.log.withLock { $0.append(event) } }
+        )
+    }
+
+    private func watched(_ database: CheckpointStore) -> any JournalKeeping {
+        WatchedJournal(database) { [weak self] in self?.onDurableCommit() }
     }
 
     /// What the disk has of the database now.
@@ -189,6 +208,7 @@ extension Scenario {
         process = nil
         database = nil
         kafka.cutOff(&generator)
+        brokers?.cutOff(&generator)
     }
 
     /// Lets time pass, and whoever has something to do do it.
@@ -231,6 +251,7 @@ extension Scenario {
         let time = Int64((instant - now) / .nanoseconds(1))
         notes.wallClock.withLock { $0 += time }
         now = instant
+        brokers?.move(to: now)
     }
 
     /// Somebody sets the clock of the host.
@@ -302,5 +323,24 @@ extension Record {
 
     func header(_ name: String) -> String {
         String(decoding: headers.first { $0.name == name }?.value ?? [], as: UTF8.self)
+    }
+}
+
+/// The journal of a database, which tells of what must not be lost.
+private final class WatchedJournal: JournalKeeping, @unchecked Sendable {
+    // Safe: one thread at a time runs a scenario.
+    private let database: CheckpointStore
+    private let onDurableCommit: () -> Void
+
+    init(_ database: CheckpointStore, onDurableCommit: @escaping () -> Void) {
+        self.database = database
+        self.onDurableCommit = onDurableCommit
+    }
+
+    func journal() throws(CheckpointError) -> Journal { try database.journal() }
+
+    func write(_ changes: JournalChanges) throws(CheckpointError) {
+        try database.write(changes)
+        if changes.isDurable { onDurableCommit() }
     }
 }
