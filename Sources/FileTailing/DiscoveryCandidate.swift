@@ -22,6 +22,13 @@ struct DiscoveryCandidate {
 extension DiscoveryCandidate {
     var order: (Int64, String) { (evidence.modified, sighting.path) }
 
+    /// Whether it has the name of a file that it may be and of which nothing is read.
+    var isNamesake: Bool {
+        others.contains {
+            $0.position.offset == 0 && $0.path == sighting.path && mayHold($0)
+        }
+    }
+
     /// Whether the bytes before a place are the remembered ones.
     func holds(_ position: TailPosition) -> Bool {
         guards[position.offset] == position.guardBytes

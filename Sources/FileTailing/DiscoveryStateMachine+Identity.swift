@@ -26,6 +26,8 @@ extension DiscoveryStateMachine {
 
     /// Whether the file holds the bytes of another one whose own inode does not.
     mutating func carryOn(_ candidate: DiscoveryCandidate) -> Bool {
+        // Only its inode has led to it, and that was another file's: nobody looks for copies there.
+        if candidate.sighting.isStray { return false }
         let set = candidate.sighting.set
         // A copy of a file that is read further than that one was says more.
         let isCopy = candidate.original != nil
@@ -52,6 +54,12 @@ extension DiscoveryStateMachine {
         return true
     }
 
+    /// A file of which nothing is read is known by its first bytes alone, and those may be few: one
+    /// that has its name is asked before others that begin so.
+    func namesakesFirst(_ candidates: [DiscoveryCandidate]) -> [DiscoveryCandidate] {
+        candidates.filter(\.isNamesake) + candidates.filter { !$0.isNamesake }
+    }
+
     private func isBeingWritten(_ candidate: DiscoveryCandidate) -> Bool {
         let age = Duration.nanoseconds(wallClock) - .nanoseconds(candidate.evidence.modified)
         // Clocks differ a little; one that is far ahead says nothing.
@@ -73,7 +81,7 @@ extension DiscoveryStateMachine {
         let isRewritten = rewrites.contains { $0.set == set && $0.id == known.id }
         let isEmpty =
             sets[set].empty[known.key].map { !$0.mayHaveGrown && $0.size == 0 } ?? false
-        if known.position.offset > 0, isEmpty { return false }
+        if isEmpty { return false }
         let isReplaced = replaced.contains(known.key)
         return !isRewritten && !isReplaced && sets[set].tracked[known.key]?.isPresent != true
     }

@@ -348,7 +348,7 @@ extension DiscoveryStateMachine {
         if let sighting = pending.popLast() { return .examine(sighting) }
         if !isMatched { match() }
         if let comparison = nextComparison(knowing) { return .compare(comparison) }
-        for candidate in exchange(&candidates, with: []) {
+        for candidate in namesakesFirst(exchange(&candidates, with: [])) {
             // With a rewrite that this round has found, it may be more than it was opened for.
             if !carryOn(candidate), !mustLookAgain { admit(candidate) }
         }
