@@ -138,6 +138,14 @@ package struct FileCoverage: Sendable {
         }
     }
 
+    /// For each partition of a topic, the last record there that has no key.
+    ///
+    /// One that is new and comes before it in the file must go elsewhere: to where it was, for
+    /// there nothing came behind it.
+    package func lastKeyless(of topic: String) -> [Int32: RecordPlace] {
+        topics[topic]?.lastSticky ?? [:]
+    }
+
     /// Whether a dead letter was sent in the place of a record, to whichever topic.
     package func hasAnswer(at place: RecordPlace) -> Bool {
         topics.values.contains { topic in

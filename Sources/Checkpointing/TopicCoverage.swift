@@ -15,6 +15,8 @@ struct TopicCoverage: Sendable {
     /// Each once: one, unless the topic got more partitions lately.
     private var partitionCounts: [Int32] = []
     private var sticky = PlaceRanges()
+    /// For each partition, where the records without a key end.
+    private(set) var lastSticky: [Int32: RecordPlace] = [:]
     private var answers: [Int64: Int] = [:]
 
     /// Adds a stretch; those of older batches come first.
@@ -26,6 +28,7 @@ struct TopicCoverage: Sendable {
             ordered[destination, default: PlaceRanges()].cover(stretch, member)
         case .sticky:
             sticky.cover(stretch, member)
+            lastSticky[partition] = max(lastSticky[partition] ?? stretch.through, stretch.through)
         case .answer:
             answers[stretch.from.position] = answers[stretch.from.position] ?? member.index
         case .counted:

@@ -54,6 +54,26 @@ extension RecordAccumulator {
         error == .invalidTopicException || error == .topicAuthorizationFailed
     }
 
+    /// Has records without a key go to one of some partitions until ``unpin(_:)``; if that is none,
+    /// or the topic is not known, to any.
+    package func pin(_ topic: TopicIndex, where mayTake: (Int32) -> Bool) {
+        guard topic != .invalid else { return }
+        let topic = self.topics[topic.number]
+        if let current = topic.sticky.current(count: Int32(topic.partitions.count)),
+            mayTake(current)
+        {
+            return topic.sticky.pin(to: current)
+        }
+        let fit = topic.partitions.filter { mayTake($0.number) }
+        let led = fit.filter(\.hasLeader)
+        let shortest = (led.isEmpty ? fit : led).min { $0.queued < $1.queued }
+        if let shortest { topic.sticky.pin(to: shortest.number) }
+    }
+
+    package func unpin(_ topic: TopicIndex) {
+        if topic != .invalid { self.topics[topic.number].sticky.unpin() }
+    }
+
     private func add(_ name: UnsafeRawBufferPointer, _ hash: UInt64) -> TopicIndex {
         let number = self.topics.count
         let sticky = StickyPartitioner(

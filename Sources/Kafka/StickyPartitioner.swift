@@ -8,6 +8,7 @@ package struct StickyPartitioner: Sendable {
     private var generator: SeededGenerator
     private var current: Int32?
     private var producedBytes = 0
+    private var isPinned = false
     /// Which stay at one partition this is, below zero; the next begins when the partition is left.
     private(set) var stint: Int32 = -1
 
@@ -35,6 +36,7 @@ package struct StickyPartitioner: Sendable {
     /// Tells that a record of `bytes` went to the current partition, and if its batch is full.
     package mutating func produced(_ bytes: Int, batchIsFull: Bool) {
         self.producedBytes += bytes
+        if self.isPinned { return }
         let mayLeave = self.producedBytes >= self.batchSize && batchIsFull
         guard mayLeave || self.producedBytes >= 2 * self.batchSize else { return }
         self.leave()
@@ -46,6 +48,17 @@ package struct StickyPartitioner: Sendable {
         self.producedBytes = 0
         self.stint = self.stint > .min ? self.stint - 1 : -1
     }
+
+    /// Stays at a partition until ``unpin()``.
+    mutating func pin(to partition: Int32) {
+        if self.current != partition {
+            self.leave()
+            self.current = partition
+        }
+        self.isPinned = true
+    }
+
+    mutating func unpin() { self.isPinned = false }
 
     private mutating func choose(queued: (Int32) -> Int?, count: Int32) -> Int32 {
         var available: [(partition: Int32, queued: Int)] = []

@@ -1,4 +1,5 @@
 internal import Checkpointing
+internal import Kafka
 internal import RecordProcessing
 
 /// Lines of which something was sent before the last start.
@@ -31,7 +32,7 @@ extension LaneWorker {
             if !isKnown(staged[send], source, at: place, isAnswer: false) {
                 // The line was given up here.
                 if isRefused { break }
-                switch append(staged[send], of: fate, source, at: place, &turn) {
+                switch appendInOrder(staged[send], of: fate, source, at: place, &turn) {
                 case .appended: break
                 case .waits(let interruption): return interruption
                 case .refused(let message):
@@ -57,6 +58,25 @@ extension LaneWorker {
         if turn.owed > owedBefore { turn.lines += 1 }
         note(fate, source, maker, at: position)
         return nil
+    }
+
+    /// Appends a record that Kafka does not have; one without a key to a partition that has nothing
+    /// yet of what comes behind it in the file.
+    private func appendInOrder(
+        _ record: StagedRecord,
+        of fate: Fate,
+        _ source: LaneSource,
+        at place: RecordPlace,
+        _ turn: inout Turn
+    ) -> Appended {
+        let isKeyed = record.key != nil && !surroundings.configuration.partitionerIgnoresKeys
+        guard record.partition == nil, !isKeyed,
+            let last = source.coverage?.lastKeyless(of: record.topicName), !last.isEmpty
+        else { return append(record, of: fate, source, at: place, &turn) }
+        let topic = accumulator.topicIndex(record.topic)
+        accumulator.pin(topic) { partition in last[partition].map { $0 < place } ?? true }
+        defer { accumulator.unpin(topic) }
+        return append(record, of: fate, source, at: place, &turn)
     }
 
     private struct Waiting: Error { let interruption: Interruption }

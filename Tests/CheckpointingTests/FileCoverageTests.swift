@@ -66,6 +66,22 @@ struct FileCoverageTests {
         #expect(coverage.keyless(at: 350) == .delivered)
     }
 
+    @Test func `it is known how far records without a key are in each partition`() throws {
+        let coverage = try #require(
+            reading(
+                from: 0,
+                [
+                    settled(1, partition: 2, [sticky(100...200)]),
+                    settled(2, partition: 1, [sticky(210...230), ordered(4, 0...900)]),
+                    settled(3, partition: 2, [sticky(240...300)]),
+                ]
+            )
+        )
+        let last = coverage.lastKeyless(of: "lines")
+        #expect(last == [1: RecordPlace(offset: 230), 2: RecordPlace(offset: 300)])
+        #expect(coverage.lastKeyless(of: "other") == [:])
+    }
+
     @Test func `topics do not cover each other, and each send of a line counts for itself`() throws
     {
         var coverage = try #require(

@@ -297,6 +297,23 @@ func index(of topic: String, in accumulator: RecordAccumulator) -> TopicIndex {
         #expect(chosen.count > 4)
     }
 
+    @Test func `who is pinned stays among some partitions, also when a batch is full`() throws {
+        let lane = Lane(partitions: 4)
+        lane.accumulator.pin(lane.topic) { $0 == 2 }
+        lane.fill(20)
+        lane.accumulator.pin(lane.topic) { $0 >= 2 }
+        lane.fill(1)
+        lane.accumulator.unpin(lane.topic)
+        lane.accumulator.flush()
+        var partitions: [Int32] = []
+        while let batch = lane.accumulator.nextReady(now: lane.now) {
+            partitions.append(batch.partition)
+            #expect(Set(batch.runs.map(\.routing)).count == 1)
+        }
+        #expect(partitions.count > 4)
+        #expect(Set(partitions) == [2])
+    }
+
     @Test func `a partition without a leader is not chosen, a busy one seldom`() {
         let queued: [Int?] = [0, 3, 1, nil]
         var sticky = StickyPartitioner(batchSize: 1, isAdaptive: true, seed: 5)
