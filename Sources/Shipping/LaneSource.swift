@@ -32,6 +32,8 @@ final class LaneSource {
     @exclusivity(unchecked) var sendsDone = 0
     /// And its dead letters.
     @exclusivity(unchecked) var lettersDone = 0
+    /// Lines that must be there still when reading comes to them.
+    @exclusivity(unchecked) var known = KnownLines()
     /// What tells readers of the log where a record is from.
     @exclusivity(unchecked) private(set) var positionHeader: PositionHeader?
     private var headerBytes: UnsafeMutableRawBufferPointer?
@@ -47,7 +49,10 @@ final class LaneSource {
     var rehearsal: Rehearsal?
     /// It is not known yet of every batch whether Kafka has it.
     var isWaitingForRecovery = false
-    /// The end of an event that only time has ended: another reading could give it more lines.
+    /// The end of what must not be read again before anything else is read.
+    ///
+    /// Only time has ended the last event, and another reading could give it more lines; or what
+    /// comes is not what was sent of this place.
     private var heldAt: Int64?
     /// Where the last commit stands.
     private(set) var committed: CommittedPlace
@@ -59,6 +64,10 @@ final class LaneSource {
     @exclusivity(unchecked) var knownStop: (offset: Int64, reason: String)?
     /// Topics without which no line is begun.
     @exclusivity(unchecked) var neededTopics: Set<String> = []
+    /// What is read from here on is not what was read there before.
+    private(set) var mustBeginGeneration = false
+    /// Where the file ended after a crash, when more had been sent of it.
+    private var cutAt: Int64?
     /// Nothing more is read, for a person has to mend something.
     var isStopped = false
     /// Where the file goes on when it is read to its end here.
@@ -75,7 +84,8 @@ final class LaneSource {
     @exclusivity(unchecked) private var readCheckpoint: Checkpoint
     /// What the checkpoint database knows the file's beginning by.
     @exclusivity(unchecked) private var savedHead: HeadFingerprint
-    /// The file begins otherwise: after a crash it would be taken for another one.
+    /// The file begins otherwise, or more of its beginning is known: after a crash it would be taken
+    /// for another one, or another one for it.
     @exclusivity(unchecked) private(set) var isUnrecognizable = false
     /// When growth was seen of which nothing is read yet.
     @exclusivity(unchecked) private var grownSince: ContinuousClock.Instant?
@@ -214,6 +224,7 @@ final class LaneSource {
     func goBack(pipeline: LoadedPipeline) {
         let place = committed.checkpoint
         endLine()
+        known = KnownLines()
         frontier.restart()
         framer = pipeline.makeFramer(
             state: LineFramer.State(rawValue: place.framerState) ?? .event,
@@ -228,11 +239,32 @@ final class LaneSource {
         publishPlace()
     }
 
+    /// Notes that a turn ended within a line, of which some records may be made.
+    func noteInterruption(_ line: UnsafeRawBufferPointer) {
+        if known.isEmpty, sendsDone + lettersDone > 0 { known.append(line) }
+    }
+
+    /// Lets what comes from a place on be another generation, as soon as nobody will read again
+    /// what was read.
+    func replaceRest(from offset: Int64, isJournaled: Bool) {
+        mustBeginGeneration = true
+        cutAt = nil
+        known = KnownLines()
+        endLine()
+        let isBehind = row.checkpoint.offset < offset || !frontier.isEmpty
+        if isJournaled, isBehind { heldAt = offset }
+    }
+
+    /// Whether it is a copy that ends before what was read, so that nothing is left to read.
+    var isReadUp: Bool { mustBeginGeneration && end != nil }
+
     /// Notes that the checkpoint is durable; whether reading goes on by that.
     func noteSaved() -> Bool {
         savedHead = HeadFingerprint(hash: row.headHash, length: row.headLength)
         isUnrecognizable = false
-        guard let heldAt, row.checkpoint.offset >= heldAt else { return false }
+        guard let heldAt, row.checkpoint.offset >= heldAt,
+            frontier.isEmpty || !mustBeginGeneration
+        else { return false }
         self.heldAt = nil
         return true
     }
@@ -240,6 +272,8 @@ final class LaneSource {
     /// From here on the bytes at places that were read before may be others.
     func beginGeneration() {
         row.generation += 1
+        mustBeginGeneration = false
+        if frontier.isEmpty { end = nil }
         coverage = nil
         makePositionHeader()
     }
@@ -259,8 +293,15 @@ final class LaneSource {
     /// The last line that the text makes records of which does so at an offset.
     func lastLine(before offset: Int64) -> Int64 {
         if zones.isEmpty { return .max }
-        return zones.first { offset <= $0.through.offset }?.through.offset ?? .max
+        let last = zones.first { offset <= $0.through.offset }?.through.offset ?? .max
+        return min(last, cutAt.map { $0 - 1 } ?? .max)
     }
+
+    /// The file ends before something that was sent of it: what comes there is something else.
+    func isCut(at offset: Int64) { cutAt = offset }
+
+    /// Whether all that is left of what was sent is read.
+    var isReadToCut: Bool { cutAt.map { tail.position.offset >= $0 } ?? false }
 
     /// Cuts the file as a text says, from where reading stands.
     func framer(for maker: PipelineMaker) -> LineFramer {
@@ -301,6 +342,9 @@ final class LaneSource {
         if let end = self.end, end.offset < readCheckpoint.offset {
             readCheckpoint = end
             waypoints.removeAll { $0.offset > end.offset }
+            if end.offset < row.checkpoint.offset { row.checkpoint = end }
+            forgetUnreadHead()
+            extendHead(from: file)
         }
         publishPlace()
     }
@@ -355,6 +399,12 @@ final class LaneSource {
     /// Since when the oldest byte that is not settled is there, as far as was seen.
     var unsettledSince: ContinuousClock.Instant? { readSince.first?.time ?? grownSince }
 
+    /// Whether nothing of it is in a batch, so that its first bytes may become others.
+    var isUnsent: Bool {
+        tail.position.offset == 0 && rehearsal == nil && !isWaitingForRecovery && coverage == nil
+            && known.isEmpty
+    }
+
     /// Looks at the head again, as long as nothing is read.
     func renewHead(in file: TailedFile?) {
         guard let file else { return }
@@ -400,7 +450,8 @@ final class LaneSource {
         let fingerprint = HeadFingerprint(of: evidence.head.prefix(read > 0 ? read : .max))
         row.headHash = fingerprint.hash
         row.headLength = fingerprint.length
-        if read > 0, !savedHead.holds(for: evidence.head) { isUnrecognizable = true }
+        let isKnown = savedHead.length >= fingerprint.length && savedHead.holds(for: evidence.head)
+        if read > 0, !isKnown { isUnrecognizable = true }
     }
 
     /// The name of one of this file's chunks, as batches carry it.

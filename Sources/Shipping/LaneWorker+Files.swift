@@ -38,7 +38,7 @@ extension LaneWorker {
 
     /// Lets a file wait until the one that had its name is read as far as it goes.
     private func wait(_ source: LaneSource, for id: Int, now: ContinuousClock.Instant) {
-        guard let before = sources[id], !before.isStopped else {
+        guard let before = sources[id], !before.isStopped, !before.isReadUp else {
             source.after = nil
             return
         }
@@ -52,7 +52,7 @@ extension LaneWorker {
         source.tail.changed(now: now)
         source.noteGrowth(now: now)
         machine.changed(id)
-        if source.tail.position.offset == 0 {
+        if source.isUnsent {
             source.renewHead(in: source.file ?? (try? openFile(of: source)))
         }
     }
@@ -142,19 +142,33 @@ extension LaneWorker {
             metadata: ["event": "file.continued", "file": "\(next.path)"]
         )
         checkpointMoved(source, now: now)
-        if isShorter { beginGeneration(of: source, now: now) }
+        if isShorter {
+            // What comes at places behind the end is not what was read there before.
+            replaceRest(of: source, from: source.tail.position.offset)
+            // That waits for Kafka, and others need not.
+            releaseSuccessors(of: source.id)
+            // A crash must find the copy by as much of its beginning as it has.
+            if surroundings.registry != nil { saveCheckpoints(now: now) }
+        }
         machine.changed(source.id)
     }
 
-    /// What comes at places behind the end is not what was read there before.
-    private func beginGeneration(of source: LaneSource, now: ContinuousClock.Instant) {
+    /// Lets what comes from a place on be other bytes than those that were read there.
+    func replaceRest(of source: LaneSource, from offset: Int64) {
+        source.replaceRest(from: offset, isJournaled: surroundings.registry != nil)
+    }
+
+    /// Goes on where nothing that was read stands any more.
+    func beginGeneration(of source: LaneSource, now: ContinuousClock.Instant) {
         source.beginGeneration()
+        source.renewHead(in: source.file)
         surroundings.registry?.begin(
             generation: source.row.generation,
             at: source.frontier.nextID.rawValue,
             of: source.id
         )
         // Durable before anything is read there.
+        checkpointMoved(source, now: now)
         saveCheckpoints(now: now)
     }
 

@@ -28,7 +28,9 @@ extension LaneWorker {
         guard let source = sources[id] else { preconditionFailure("file \(id) is not here") }
         if source.isStopped { return .ended }
         if let rehearsal = source.rehearsal { return rehearse(source, rehearsal, now: now) }
+        if source.isReadToCut { replaceRest(of: source, from: source.tail.position.offset) }
         if source.after != nil || source.mustWait { return .caughtUp }
+        if source.mustBeginGeneration { beginGeneration(of: source, now: now) }
         while let action = source.tail.nextAction(now: now) {
             switch action {
             case .open: open(source, now: now)
@@ -144,6 +146,7 @@ extension LaneWorker {
         var turn = Turn(owner: source.owner(of: id), readTime: readTime, now: now)
         var outcome = ChunkOutcome()
         var framer = source.framer(for: maker)
+        var isKnown = !source.known.isEmpty
         let skippedBefore = framer.skippedCount
         let lastLine = source.lastLine(before: max(chunk.offset, source.nextLine))
         framer.begin(chunkAt: chunk.offset)
@@ -180,11 +183,19 @@ extension LaneWorker {
                 break
             }
             let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])
+            if isKnown, !source.known.mayBegin(with: content) {
+                let consumed = text.sourceLength(of: before.position)
+                noteReplaced(source, from: chunk.offset + Int64(consumed))
+                outcome.endsEarly = true
+                framer = before
+                break
+            }
             outcome.interruption = text.withValidText(of: content) { content, replaced in
                 count(.replaced, Int64(replaced), of: source)
                 return process(content, source, maker, at: position, &turn)
             }
             if let interruption = outcome.interruption {
+                source.noteInterruption(content)
                 if case .stopped(let reason) = interruption,
                     failInsideLine(source, at: position.offset, because: reason)
                 {
@@ -192,6 +203,10 @@ extension LaneWorker {
                 }
                 framer = before
                 break
+            }
+            if isKnown {
+                source.known.removeFirst()
+                isKnown = !source.known.isEmpty
             }
             if event.isCut { noteCut(source, at: position) }
             if transaction.errand != nil {
@@ -232,6 +247,19 @@ extension LaneWorker {
         _ turn: Turn
     ) {
         changeFrontier(of: source) { $0.finish(id, end: end, owed: turn.owed, lines: turn.lines) }
+    }
+
+    /// Goes on with other lines than those that were sent from here.
+    private func noteReplaced(_ source: LaneSource, from offset: Int64) {
+        count(.truncations, of: source)
+        logger.notice(
+            "a file was rewritten behind the place where its reading goes on",
+            metadata: [
+                "event": "file.truncated", "file": "\(source.row.path)",
+                "offset": "\(offset)",
+            ]
+        )
+        replaceRest(of: source, from: offset)
     }
 
     private func noteCut(_ source: LaneSource, at position: RecordPosition) {

@@ -48,7 +48,7 @@ extension LaneWorker {
         _ rehearsal: Rehearsal,
         now: ContinuousClock.Instant
     ) -> LaneStateMachine.TurnOutcome {
-        if source.tail.isRewritten { return giveUp(rehearsal, of: source, "it was rewritten") }
+        if source.tail.isRewritten { return isRewritten(rehearsal, of: source) }
         let window = buffer.window(of: rehearsal.readLength + TailPosition.guardLength)
         let length = rehearsal.readLength + rehearsal.position.guardBytes.count
         let target = UnsafeMutableRawBufferPointer(rebasing: window[..<length])
@@ -67,7 +67,7 @@ extension LaneWorker {
             }
             return .wait(until: now + .milliseconds(500))
         }
-        guard chunk.guardHeld else { return giveUp(rehearsal, of: source, "it was rewritten") }
+        guard chunk.guardHeld else { return isRewritten(rehearsal, of: source) }
         return rehearse(source, rehearsal, chunk, of: target, now: now)
     }
 
@@ -81,7 +81,7 @@ extension LaneWorker {
         let line = max(chunk.offset, rehearsal.nextLine)
         let version = rehearsal.coverage.pipelineVersion(at: line)
         guard let version, let maker = maker(version: version) else {
-            return end(rehearsal, of: source, now: now)
+            return end(rehearsal, of: source)
         }
         let readEnd: ReadEnd = chunk.reachedEnd ? .final : .open
         let bytes = maker.text.text(
@@ -116,6 +116,7 @@ extension LaneWorker {
                 return stop(rehearsal, of: source, at: mismatch)
             }
             let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])
+            rehearsal.lines.append(content)
             maker.text.withValidText(of: content) { content, _ in
                 make(content, rehearsal, maker, at: position, headerOf: source)
             }
@@ -128,8 +129,9 @@ extension LaneWorker {
         )
         let isStuck = consumed == 0 && rehearsal.nextLine <= line
         if isStuck { rehearsal.readLength = min(rehearsal.readLength * 2, longestRead(maker)) }
+        if isDone { return end(rehearsal, of: source) }
         let isAtEnd = chunk.reachedEnd && rehearsal.nextLine <= lastLine
-        return isDone || isAtEnd ? end(rehearsal, of: source, now: now) : .more
+        return isAtEnd ? endEarly(rehearsal, of: source) : .more
     }
 
     private func longestRead(_ maker: PipelineMaker) -> Int {
@@ -138,11 +140,30 @@ extension LaneWorker {
 
     // MARK: Ending
 
+    /// All records that were sent of what there is of the file were made again.
+    ///
+    /// The rest is gone: its writer's bytes were lost with the host, or it is a copy that was made
+    /// before the last of them were written.
+    private func endEarly(
+        _ rehearsal: Rehearsal,
+        of source: LaneSource
+    ) -> LaneStateMachine.TurnOutcome {
+        let place = RecordPlace(offset: rehearsal.position.offset)
+        guard place < rehearsal.coverage.end, !rehearsal.coverage.isOpen else {
+            return end(rehearsal, of: source)
+        }
+        if let mismatch = rehearsal.coverage.passed(place).first {
+            return stop(rehearsal, of: source, at: mismatch)
+        }
+        source.isCut(at: place.offset)
+        surroundings.board?.gathered(rehearsal.file, upTo: place)
+        return waitForRecovery(of: source)
+    }
+
     /// All records that were sent of the file were made again.
     private func end(
         _ rehearsal: Rehearsal,
-        of source: LaneSource,
-        now: ContinuousClock.Instant
+        of source: LaneSource
     ) -> LaneStateMachine.TurnOutcome {
         if let mismatch = rehearsal.coverage.passed(rehearsal.coverage.end).first {
             return stop(rehearsal, of: source, at: mismatch)
@@ -164,6 +185,14 @@ extension LaneWorker {
         return .ended
     }
 
+    private func isRewritten(
+        _ rehearsal: Rehearsal,
+        of source: LaneSource
+    ) -> LaneStateMachine.TurnOutcome {
+        source.isCut(at: rehearsal.position.offset)
+        return giveUp(rehearsal, of: source, "it was rewritten")
+    }
+
     private func giveUp(
         _ rehearsal: Rehearsal,
         of source: LaneSource,
@@ -174,6 +203,7 @@ extension LaneWorker {
     }
 
     private func waitForRecovery(of source: LaneSource) -> LaneStateMachine.TurnOutcome {
+        source.known = source.rehearsal?.lines ?? KnownLines()
         source.rehearsal = nil
         awaitRecovery(of: source)
         return source.isWaitingForRecovery ? .caughtUp : .more

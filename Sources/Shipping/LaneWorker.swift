@@ -47,13 +47,19 @@ final class LaneWorker {
 
     private enum Ending { case draining, aborted }
 
-    init(listener: any LaneFace, surroundings: LaneSurroundings) {
+    /// - Parameter seed: what the partitions of records without a key are chosen by.
+    init(
+        listener: any LaneFace,
+        surroundings: LaneSurroundings,
+        seed: UInt64 = .random(in: .min ... .max)
+    ) {
         self.listener = listener
         self.surroundings = surroundings
         self.logger = surroundings.logger
         accumulator = RecordAccumulator(
             configuration: surroundings.configuration,
             pool: surroundings.pool,
+            seed: seed,
             onMemory: { [weak listener] in listener?.memoryReturned() }
         )
         makers = surroundings.pipelines.enumerated().map { index, pipeline in

@@ -16,6 +16,8 @@ final class Rehearsal {
     /// Where the next event begins at the earliest.
     var nextLine: Int64
     var readLength: Int
+    /// What it has read.
+    var lines = KnownLines()
     /// The file, while nobody else holds it open.
     var opened: TailedFile?
     var failedOpens = 0

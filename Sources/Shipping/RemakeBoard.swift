@@ -98,6 +98,8 @@ final class RemakeBoard: Sendable {
         var completing: Set<FileBytes> = []
         /// Files that cannot be read, and why.
         var unavailable: [FileBytes: String] = [:]
+        /// Where files end that end before something that was sent of them.
+        var ends: [FileBytes: RecordPlace] = [:]
         var isComplete = false
         var waiters: [FileBytes: [Waiter]] = [:]
         var summary = RecoverySummary()
@@ -208,10 +210,11 @@ final class RemakeBoard: Sendable {
         state.withLock { $0.rows[row]?.batch.createdAt }
     }
 
-    /// All records of a file were made again.
-    func gathered(_ file: FileBytes) {
+    /// All records of a file were made again, or those before its end.
+    func gathered(_ file: FileBytes, upTo end: RecordPlace? = nil) {
         perform(
             state.withLock { state in
+                state.ends[file] = end
                 let ids = (state.rowsOfFiles[file] ?? []).filter {
                     state.rows[$0]?.awaited.contains(file) == false
                 }
@@ -382,18 +385,34 @@ final class RemakeBoard: Sendable {
         state.summary.resolved += 1
         guard !isAppended else { return }
         for stretch in row.batch.stretches {
-            guard let cause = state.unavailable[FileBytes(stretch)] else { continue }
-            state.summary.unavailableRecords += Int64(stretch.count)
-            logger.error(
-                "records that were on their way are not in Kafka, and their file cannot be read",
-                metadata: [
-                    "event": "recovery.unavailable", "topic": "\(row.batch.topic)",
-                    "partition": "\(row.batch.partition)", "file_id": "\(stretch.file)",
-                    "from": "\(stretch.from)", "through": "\(stretch.through)",
-                    "count": "\(stretch.count)", "cause": "\(cause)",
-                ]
-            )
+            let file = FileBytes(stretch)
+            if let cause = state.unavailable[file] {
+                noteLoss(of: stretch.count, of: stretch, in: row, because: cause, &state.summary)
+            } else if let end = state.ends[file], end <= stretch.through {
+                let left = row.records[file, default: []].count { $0.place >= stretch.from }
+                let count = stretch.count - Int32(left)
+                noteLoss(of: count, of: stretch, in: row, because: "it ends before", &state.summary)
+            }
         }
+    }
+
+    private func noteLoss(
+        of count: Int32,
+        of stretch: Stretch,
+        in row: Row,
+        because cause: String,
+        _ summary: inout RecoverySummary
+    ) {
+        summary.unavailableRecords += Int64(count)
+        logger.error(
+            "records that were on their way are not in Kafka, and their file cannot be read",
+            metadata: [
+                "event": "recovery.unavailable", "topic": "\(row.batch.topic)",
+                "partition": "\(row.batch.partition)", "file_id": "\(stretch.file)",
+                "from": "\(stretch.from)", "through": "\(stretch.through)",
+                "count": "\(count)", "cause": "\(cause)",
+            ]
+        )
     }
 
     // MARK: Handing over

@@ -10,13 +10,16 @@ final class SimulatedCheckpoints: CheckpointKeeping, @unchecked Sendable {
     /// Where the reading of each file began.
     private(set) var firstOffsets: [Int64: Int64] = [:]
     var onSave: (FileCheckpoint) -> Void = { _ in }
+    /// Thrown instead of writing.
+    var failure: CheckpointError?
 
     func files(pipeline: String, job: String) throws(CheckpointError) -> [FileCheckpoint] {
         rows.values.filter { $0.pipeline == pipeline && $0.job == job }.sorted { $0.id < $1.id }
     }
 
     func register(_ files: [FileCheckpoint]) throws(CheckpointError) -> [Int64] {
-        files.map { file in
+        if let failure { throw failure }
+        return files.map { file in
             lastID += 1
             rows[lastID] = file
             rows[lastID]?.id = lastID
@@ -29,6 +32,7 @@ final class SimulatedCheckpoints: CheckpointKeeping, @unchecked Sendable {
         _ files: [FileCheckpoint],
         adding counts: [CounterName: Int64]
     ) throws(CheckpointError) {
+        if let failure { throw failure }
         for file in files {
             precondition(rows[file.id] != nil, "row \(file.id) was never registered")
             rows[file.id] = file

@@ -19,6 +19,15 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         let listener: any DeliveryListener
         let records: [Record]
         var step = Step.queued
+
+        func caught(isUnderWay: Bool) -> Caught {
+            switch step {
+            case .queued: .queued
+            case .journaling: .journaling
+            case .journaled: isUnderWay ? .underWay : .journaled
+            case .appended: .appended
+            }
+        }
     }
 
     private enum Step {
@@ -48,17 +57,22 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         let number: Int32
     }
 
-    /// A journaled batch in the log.
-    private struct LoggedBatch {
+    /// Whose batches of a partition follow each other.
+    private struct Numbering: Hashable {
         let partition: Partition
-        let sequence: Int32
-        let records: [Record]
+        let producerID: Int64
     }
 
     /// By which Kafka knows a batch.
     private struct Numbers: Hashable {
-        let partition: Partition
-        let sequence: Int32
+        let sequence: Numbering
+        let first: Int32
+    }
+
+    /// A journaled batch in the log.
+    private struct LoggedBatch {
+        let numbers: Numbers
+        let records: [Record]
     }
 
     /// A record in the log.
@@ -77,17 +91,41 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     var fate: (Record) -> Fate = { _ in .acknowledged }
     /// Whether what is missing after a crash cannot be sent under its numbers any more.
     var givesUpNumbers = false
+    /// Told what becomes of batches.
+    var onEvent: (String) -> Void = { _ in }
     /// How many partitions topics have.
     var partitionCount: Int32 = 1
     /// Batches of the journal that are in the log, by their numbers.
     private var appendedNumbers: Set<Numbers> = []
+    /// Each life has one of its own.
+    private var producerID: Int64 = 0
     private var nextSequences: [Partition: Int32] = [:]
     private var batches: [LoggedBatch] = []
+    /// What comes next in the log; a broker takes nothing else.
+    private var expected: [Numbering: Int32] = [:]
+    /// A batch that a broker would not have taken.
+    private(set) var failure: String?
 
     private var waiting: [Waiting] = []
     private var metadataFor: [(String, any DeliveryListener)] = []
     private var listeners: [any DeliveryListener] = []
     var isPaused = false
+    /// Numbers of partitions that have no leader.
+    var leaderless: Set<Int32> = []
+    /// How many batches a crash has caught at each step of their way.
+    private(set) var caught: [Caught: Int] = [:]
+
+    /// Where a batch was when the producer died, and what has become of it since.
+    enum Caught: String, CaseIterable {
+        case queued = "before they were numbered"
+        case journaling = "before the journal's commit"
+        case journaled = "after it and before the request"
+        case underWay = "after the request, which arrived later"
+        case appended = "after the append and before the answer"
+        case known = "were found in the log"
+        case sentAgain = "were sent again"
+        case lost = "could not be made again"
+    }
 
     // What a crash left open.
     private var journal: ((JournalMessage) -> Void)?
@@ -96,11 +134,16 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     private var setup: JournalSetup?
     private var recovering: [Partition] = []
     private var remade: [Int64: Remade] = [:]
+    /// Where a batch's numbers were given up: those behind it would be out of sequence.
+    private var givenUp: Set<Partition> = []
 
     var hasWork: Bool {
         guard !isPaused else { return false }
         return !metadataFor.isEmpty || !actors.isEmpty
     }
+
+    /// Batches that wait for nothing but their acknowledgement's way back, or for less.
+    var journaledCount: Int { waiting.count { $0.step == .journaled || $0.step == .appended } }
 
     /// Lines that were handed over and are not in the log.
     var linesOnTheirWay: [String] {
@@ -124,10 +167,13 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
             open.append(row)
             post(.unsettled(row: row.id))
         }
-        open.sort { $0.baseSequence < $1.baseSequence }
+        open.sort { $0.id < $1.id }
         recovering = (journal?.partitionsInDoubt ?? []).map { Partition($0) }
             .sorted { ($0.topic, $0.number) < ($1.topic, $1.number) }
         remade = [:]
+        producerID += 1
+        nextSequences = [:]
+        givenUp = []
         waiting = []
         metadataFor = []
     }
@@ -162,6 +208,7 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         var result: [Actor] = []
         var seen: Set<Partition> = []
         for (index, row) in open.enumerated() where seen.insert(Partition(row)).inserted {
+            if leaderless.contains(row.partition) { continue }
             if isAppended(row) || remade[row.id] != nil {
                 result.append(.recover(index))
             }
@@ -172,7 +219,7 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         var answering: Set<Partition> = []
         for (index, batch) in waiting.enumerated() {
             let partition = Partition(batch.batch)
-            if recovering.contains(partition) { continue }
+            if recovering.contains(partition) || leaderless.contains(partition.number) { continue }
             switch batch.step {
             case .appended:
                 if answering.insert(partition).inserted { result.append(.answer(index)) }
@@ -212,26 +259,40 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
 
     /// A leader that never had them takes over: the last batches are gone.
     func loseBatches(_ count: Int) {
-        for batch in batches.suffix(count) {
+        for batch in batches.suffix(count).reversed() {
             entries.removeLast(batch.records.count)
-            appendedNumbers.remove(Numbers(partition: batch.partition, sequence: batch.sequence))
+            appendedNumbers.remove(batch.numbers)
+            expected[batch.numbers.sequence] = batch.numbers.first
         }
         batches.removeLast(count)
     }
 
     private func isAppended(_ row: JournaledBatch) -> Bool {
-        appendedNumbers.contains(
-            Numbers(partition: Partition(row), sequence: row.baseSequence)
-        )
+        appendedNumbers.contains(numbers(of: row))
+    }
+
+    private func numbers(of row: JournaledBatch) -> Numbers {
+        let sequence = Numbering(partition: Partition(row), producerID: row.producerID)
+        return Numbers(sequence: sequence, first: row.baseSequence)
     }
 
     private func recover(_ index: Int) {
         let row = open.remove(at: index)
-        if !isAppended(row) {
-            guard case .records(let records) = remade[row.id], !givesUpNumbers else {
+        if isAppended(row) {
+            onEvent("  Kafka has row \(row.id)")
+            caught[.known, default: 0] += 1
+        } else {
+            guard case .records(let records) = remade[row.id], !givesUpNumbers,
+                !givenUp.contains(Partition(row))
+            else {
+                onEvent("  row \(row.id) is lost")
+                caught[.lost, default: 0] += 1
+                givenUp.insert(Partition(row))
                 return journal?(.resolved(row: row.id, .absent)) ?? ()
             }
-            log(records, of: Partition(row), row.baseSequence)
+            onEvent("  row \(row.id) is sent again")
+            caught[.sentAgain, default: 0] += 1
+            log(records, of: Partition(row), numbers(of: row))
         }
         journal?(.resolved(row: row.id, .appended(baseOffset: nil)))
     }
@@ -255,14 +316,19 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
     }
 
     private func unjournaled(of partition: Partition, _ journal: Journal) -> [FetchedBatch] {
-        let rows = journal.batches.filter { Partition($0) == partition }.map(\.baseSequence)
+        let known = Set(journal.batches.map { numbers(of: $0) })
         let acked = journal.partitions.first {
             $0.topic == partition.topic && $0.partition == partition.number
         }
-        return batches.filter { batch in
-            batch.partition == partition && !rows.contains(batch.sequence)
-                && batch.sequence > acked?.ackedSequence ?? -1
-        }.map { FetchedBatch($0.records, sequence: $0.sequence) }
+        let reached = (acked?.producerID ?? 0, acked?.ackedSequence ?? -1)
+        var found: [FetchedBatch] = []
+        for batch in batches where !known.contains(batch.numbers) {
+            let (id, first) = (batch.numbers.sequence.producerID, batch.numbers.first)
+            let isHere = batch.numbers.sequence.partition == partition
+            guard isHere, (id, first) > reached else { continue }
+            found.append(FetchedBatch(batch.records, producerID: id, sequence: first))
+        }
+        return found
     }
 
     /// Gives a batch its numbers, and to the journal.
@@ -271,10 +337,12 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         let batch = waiting[index].batch
         let sequence = nextSequences[Partition(batch)] ?? 0
         nextSequences[Partition(batch)] = sequence + Int32(batch.recordCount)
-        batch.assign(ProducerIdentity(id: 1, epoch: 0), sequence: sequence)
+        batch.assign(ProducerIdentity(id: producerID, epoch: 0), sequence: sequence)
         guard let rows else { return }
+        let row = rows.close(batch)
+        onEvent("  \(row.batch) is closed: \(Self.numbers(waiting[index].records))")
         journal?(
-            .close([rows.close(batch)]) { [self] in
+            .close([row]) { [self] in
                 guard let index = waiting.firstIndex(where: { $0.batch === batch }) else { return }
                 waiting[index].step = .journaled
             }
@@ -309,14 +377,22 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         let fate = fate(of: waiting[index])
         guard fate == .acknowledged || fate == .unanswered else { return }
         let batch = waiting[index].batch
-        log(waiting[index].records, of: Partition(batch), batch.sequence)
+        let sequence = Numbering(partition: Partition(batch), producerID: producerID)
+        let numbers = batch.sequence.map { Numbers(sequence: sequence, first: $0) }
+        log(waiting[index].records, of: Partition(batch), numbers)
     }
 
-    private func log(_ records: [Record], of partition: Partition, _ sequence: Int32?) {
-        if let sequence {
-            appendedNumbers.insert(Numbers(partition: partition, sequence: sequence))
-            batches.append(LoggedBatch(partition: partition, sequence: sequence, records: records))
+    private func log(_ records: [Record], of partition: Partition, _ numbers: Numbers?) {
+        if let numbers {
+            appendedNumbers.insert(numbers)
+            batches.append(LoggedBatch(numbers: numbers, records: records))
+            let next = expected[numbers.sequence] ?? 0
+            if numbers.first != next {
+                failure = "\(partition) was to take sequence \(numbers.first) and not \(next)"
+            }
+            expected[numbers.sequence] = numbers.first + Int32(records.count)
         }
+        onEvent("  \(partition) takes \(Self.numbers(records))")
         for (record, value) in zip(records, Self.values(records)) {
             entries.append(Entry(partition: partition, record: record, value: value))
         }
@@ -333,6 +409,9 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
             }
             if !ended.contains(Partition(batch.batch)) { sent.append(index) }
         }
+        for (index, batch) in waiting.enumerated() where rows != nil {
+            caught[batch.caught(isUnderWay: sent.contains(index)), default: 0] += 1
+        }
         for index in sent { append(index) }
         waiting = []
         metadataFor = []
@@ -348,8 +427,27 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         return batches.flatMap { (try? $0.records()) ?? [] }
     }
 
+    /// Lines begin with their numbers.
+    private static func numbers(_ records: [Record]) -> String {
+        values(records).map { String($0.prefix { $0 != ";" }) }.joined(separator: " ")
+    }
+
     private static func values(_ records: [Record]) -> [String] {
         records.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+    }
+}
+
+extension SimulatedKafka.Partition: CustomStringConvertible {
+    var description: String { "\(topic)-\(number)" }
+}
+
+extension JournaledBatch: CustomStringConvertible {
+    public var description: String {
+        let parts = stretches.map {
+            "\($0.routing) \($0.file)/\($0.generation) \($0.from)...\($0.through) (\($0.count))"
+        }
+        return "row \(id) of \(topic)-\(partition) from \(baseSequence): "
+            + parts.joined(separator: ", ")
     }
 }
 
@@ -369,7 +467,7 @@ extension SimulatedKafka.Partition {
 
 extension FetchedBatch {
     /// As a leader hands it out.
-    fileprivate init(_ records: [Record], sequence: Int32) {
+    fileprivate init(_ records: [Record], producerID: Int64, sequence: Int32) {
         var positions: [Position] = []
         for (index, record) in records.enumerated() {
             for header in record.headers where header.name == "forktail.position" {
@@ -389,7 +487,7 @@ extension FetchedBatch {
         self.init(
             baseOffset: Int64(sequence),
             lastOffset: Int64(sequence) + Int64(records.count) - 1,
-            producerID: 1,
+            producerID: producerID,
             epoch: 0,
             baseSequence: sequence,
             positions: positions

@@ -34,6 +34,8 @@ final class SimulatedProcess {
         var usesEvents = true
         var lanes = 2
         var keepsBytes = false
+        /// What the partitions of records without a key are chosen by.
+        var seed: UInt64 = 1
         /// Linger, batches and memory.
         var configuration = KafkaProducerConfiguration(bootstrapServers: ["none:9092"])
     }
@@ -123,7 +125,10 @@ final class SimulatedProcess {
         let inboxes = (0..<limits.lanes).map { _ in Inbox() }
         self.inboxes = inboxes
         self.host = host
-        lanes = inboxes.map { LaneWorker(listener: $0, surroundings: surroundings) }
+        lanes = inboxes.enumerated().map { index, inbox in
+            let seed = limits.seed &+ UInt64(index)
+            return LaneWorker(listener: inbox, surroundings: surroundings, seed: seed)
+        }
         isBusy = lanes.map { _ in true }
         watcher = WatcherWorker(
             try WatcherWorker.Plan(surroundings, start: nil),

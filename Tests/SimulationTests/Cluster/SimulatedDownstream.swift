@@ -6,6 +6,8 @@ import Kafka
 protocol SimulatedDownstream: AnyObject, BatchSink, BatchRecovering {
     /// The records in the log; those of a partition in their order.
     var entries: [SimulatedKafka.Entry] { get }
+    /// What must not happen, and has.
+    var failure: String? { get }
     /// Whether Kafka is away.
     var isPaused: Bool { get set }
 

@@ -76,6 +76,71 @@ extension ScenarioTests {
         #expect(it.values == numbers(0..<20))
     }
 
+    @Test func `a copy of what is empty now is known after a kill before the first checkpoint`()
+        throws
+    {
+        let it = try Scenario("\"a.log*\"", keeping: .database)
+        it.isExact = true
+        it.kafka.fate = { _ in .unanswered }
+        it.write("a.log", numbered(0..<10))
+        try it.start()
+        it.kill()
+        it.copy("a.log", "a.log.1")
+        it.truncate("a.log")
+        it.kafka.fate = { _ in .acknowledged }
+        try it.start()
+        #expect(it.values == numbers(0..<10))
+    }
+
+    @Test func `records without a key that a kill held up come behind nothing that follows them`()
+        throws
+    {
+        let it = try Scenario(keeping: .database)
+        it.isExact = true
+        try it.edit("partition = 0", to: "")
+        it.kafka.partitionCount = 2
+        it.limits.configuration.batchSize = 256
+        it.kafka.leaderless = [0]
+        it.write("a.log", numbered(0..<100))
+        try it.start()
+        #expect(it.values.count < 100)
+        it.kill()
+        it.kafka.leaderless = []
+        try it.start()
+        #expect(it.values.compactMap { Int($0) }.sorted() == Array(0..<100))
+        for partition: Int32 in 0...1 {
+            let log = it.kafka.entries.filter { $0.partition.number == partition }
+            let lines = log.compactMap { Int($0.value) }
+            #expect(lines == lines.sorted())
+        }
+    }
+
+    @Test(arguments: [SimulatedKafka.Fate.acknowledged, .unanswered, .lost])
+    func `a kill after a file went on in a shorter copy repeats nothing`(
+        fate: SimulatedKafka.Fate
+    ) throws {
+        let it = try Scenario("\"a.log*\"", keeping: .database)
+        it.isExact = true
+        it.kafka.fate = { _ in fate }
+        it.write("a.log", numbered(0..<10))
+        try it.start()
+        it.copy("a.log", "a.log.1")
+        it.append("a.log", numbered(10..<12))
+        it.pass()
+        it.truncate("a.log")
+        it.pass()
+        it.kill()
+        it.kafka.fate = { _ in .acknowledged }
+        try it.start()
+        it.append("a.log.1", numbered(12..<14))
+        it.pass()
+        // The bytes of the others are gone.
+        let sent = fate == .lost ? numbers(0..<10) : numbers(0..<12)
+        #expect(it.values == sent + numbers(12..<14))
+        try it.restart()
+        #expect(it.values == sent + numbers(12..<14))
+    }
+
     @Test(arguments: [SimulatedKafka.Fate.unanswered, .lost])
     func `what was sent before a kill is made again by the text of that time`(
         fate: SimulatedKafka.Fate

@@ -1,4 +1,5 @@
 import Checkpointing
+import Kafka
 import Testing
 
 @testable import Shipping
@@ -59,6 +60,46 @@ extension ScenarioTests {
         it.write("b.txt", numbered(0..<10))
         it.pass(.seconds(60))
         #expect(it.values.isEmpty)
+    }
+
+    @Test func `a saved file goes on under its name, not in another that begins alike`() throws {
+        let it = try Scenario()
+        it.write("a.log", "1")
+        try it.start()
+        it.append("a.log", "60\n")
+        it.write("other.log", "145\n")
+        it.copy("a.log", "a.log.new")
+        it.append("a.log.new", "161\n")
+        it.rename("a.log.new", "a.log")
+        it.pass(.seconds(60))
+        #expect(it.values.sorted() == ["145", "160", "161"])
+    }
+
+    @Test(arguments: [false, true])
+    func `a line that takes the place of one that was sent in part is sent as a whole`(
+        isExact: Bool
+    ) throws {
+        let it = try Scenario(keeping: .database)
+        it.isExact = isExact
+        try it.edit(
+            "send {",
+            to: "send { topic = \"u\" key = null partition = 0 value = @raw }\nsend {"
+        )
+        // Room for one batch: the second record of a line waits for the first one's answer.
+        it.limits.configuration.batchSize = 512
+        it.limits.configuration.bufferMemory = 512
+        it.write("a.log", "0\n")
+        try it.start()
+        it.kafka.isPaused = true
+        it.append("a.log", "a\n")
+        it.pass()
+        it.truncate("a.log", to: 2)
+        it.append("a.log", "b\n")
+        it.pass()
+        it.kafka.isPaused = false
+        it.pass()
+        let log = it.kafka.entries.map { "\($0.partition) \($0.value)" }
+        #expect(log.sorted() == ["t-0 0", "t-0 b", "u-0 0", "u-0 a", "u-0 b"])
     }
 
     @Test func `40, while Kafka is away: lines that come after rotate_wait are read`() throws {
