@@ -56,6 +56,8 @@ final class History: @unchecked Sendable {
         private var destroyed: [Destruction: Int64] = [:]
         private var countedBytes: Int64 = 0
         private var kills = 0
+        private var faults: [Fault: Int] = [:]
+        private var caught: [SimulatedKafka.Caught: Int] = [:]
 
         mutating func add(_ history: History) {
             let log = history.mainLog.compactMap { history.number(of: $0.value) }
@@ -65,6 +67,8 @@ final class History: @unchecked Sendable {
             destroyed.merge(history.destroyedBytes, uniquingKeysWith: +)
             countedBytes += history.abandonedBytes
             kills += history.kills
+            faults.merge(history.faults, uniquingKeysWith: +)
+            caught.merge(history.plainKafka?.caught ?? [:], uniquingKeysWith: +)
             var seen: Set<Int> = []
             for line in log where !seen.insert(line).inserted {
                 if history.lines[line].isKept {
@@ -81,7 +85,16 @@ final class History: @unchecked Sendable {
               \(repeatedAfterKill) repeated after \(kills) kills, \
             \(repeatedAsKept) that a truncation or a copy left in a file of their own
               bytes destroyed unread: \(causes); \(countedBytes) were counted as abandoned
+              faults: \(Self.list(Fault.allCases, faults))
+              batches that a crash caught: \(Self.list(SimulatedKafka.Caught.allCases, caught))
             """
+        }
+
+        private static func list<Kind: RawRepresentable<String> & Hashable>(
+            _ kinds: [Kind],
+            _ counts: [Kind: Int]
+        ) -> String {
+            kinds.map { "\(counts[$0] ?? 0) \($0.rawValue)" }.joined(separator: ", ")
         }
 
         private var causes: String {
@@ -99,6 +112,18 @@ final class History: @unchecked Sendable {
         case killed = "by a kill, from a file that had no name any more"
         case outOfReach = "in a file that no pattern leads to"
         case running = "while Forktail ran and had not read them yet"
+    }
+
+    /// What is done to Forktail and Kafka.
+    enum Fault: String, CaseIterable {
+        case kill = "kills between two steps of a thread"
+        case stop = "stops"
+        case giveUp = "stops that gave up waiting for Kafka"
+        case unsettled = "batches answered before a kill and not passed by a checkpoint"
+        case kafkaAway = "times Kafka was away"
+        case leaderless = "times a partition had no leader"
+        case diskFull = "times the database could not be written"
+        case downtime = "days of downtime"
     }
 
     /// A line, and what may have become of it.
@@ -120,6 +145,8 @@ final class History: @unchecked Sendable {
     private let kafka: any SimulatedDownstream
     /// The same, where Kafka is as it is.
     private var producer: SimulatedProducer? { kafka as? SimulatedProducer }
+    /// Or as simple as can be.
+    private var plainKafka: SimulatedKafka? { kafka as? SimulatedKafka }
     private let store = SimulatedCheckpoints()
     private let journal = SimulatedJournal()
     private var process: SimulatedProcess?
@@ -135,6 +162,8 @@ final class History: @unchecked Sendable {
     private var others = 0
     private(set) var trace: [String] = []
     private(set) var kills = 0
+    private(set) var faults: [Fault: Int] = [:]
+    private var lives: UInt64 = 0
     private var hasCrashed = false
     private var failure: String?
 
@@ -183,6 +212,7 @@ final class History: @unchecked Sendable {
         guard shape.hasBrokers else {
             let kafka = SimulatedKafka()
             kafka.partitionCount = shape.partitions
+            kafka.onEvent = { story.onEvent($0) }
             return kafka
         }
         return try SimulatedProducer(
@@ -201,7 +231,7 @@ final class History: @unchecked Sendable {
         for _ in 0..<shape.steps {
             step()
             pass(.milliseconds(Int.random(in: 0...400, using: &generator)))
-            if failure != nil || producer?.failure != nil { break }
+            if failure != nil || kafka.failure != nil { break }
         }
         finish()
         try check()
@@ -213,6 +243,8 @@ final class History: @unchecked Sendable {
         disk.faults = .init()
         producer?.endFaults()
         kafka.isPaused = false
+        plainKafka?.leaderless = []
+        setDiskFull(false)
         if process == nil { start() }
         completeLine()
         // A recovery waits for requests that may come late.
@@ -226,6 +258,7 @@ final class History: @unchecked Sendable {
 
     private func start() {
         note("start")
+        lives += 1
         do {
             process = try SimulatedProcess(pipeline, on: host(), limits())
         } catch {
@@ -258,6 +291,7 @@ final class History: @unchecked Sendable {
         limits.chunkLength = [80, 200, 4096].randomElement(using: &generator) ?? 80
         limits.openFileLimit = openFileLimit
         limits.usesEvents = shape.usesEvents
+        limits.seed = seed &<< 32 &+ lives &<< 8
         limits.configuration.batchSize = 256
         limits.configuration.bufferMemory = 2048
         limits.configuration.maxRequestSize = 1024
@@ -309,7 +343,7 @@ final class History: @unchecked Sendable {
         case 73..<75: link()
         case 75..<78: newFile()
         case 78..<81: save()
-        case 81..<85: pause()
+        case 81..<85: disturb()
         case 85..<92: restart()
         case 92..<96: kill()
         default: pass(.seconds(Int.random(in: 1...12, using: &generator)))
@@ -432,6 +466,10 @@ final class History: @unchecked Sendable {
             }
         }
         if Int.random(in: 0..<4, using: &generator) == 0 { write() }
+        // What the copy does not have may be read all the same.
+        if shape.isExact, Bool.random(using: &generator) {
+            pass(.milliseconds(Int.random(in: 0...50, using: &generator)))
+        }
         note("truncate inode \(inode.number)")
         vanishing { disk.truncate(inode, to: 0) }
         newStream(of: inode)
@@ -489,26 +527,68 @@ final class History: @unchecked Sendable {
         write()
     }
 
+    private func disturb() {
+        guard shape.isExact else { return pause() }
+        switch Int.random(in: 0..<6, using: &generator) {
+        case 0...2: pause()
+        case 3, 4: loseLeader()
+        default: setDiskFull(store.failure == nil)
+        }
+    }
+
+    /// A partition's leader goes, or another one's comes back.
+    private func loseLeader() {
+        // Brokers lose theirs on their own account.
+        guard let kafka = plainKafka else { return pause() }
+        guard kafka.leaderless.isEmpty else {
+            note("leaders are back")
+            return kafka.leaderless = []
+        }
+        kafka.leaderless = [Int32.random(in: 0..<shape.partitions, using: &generator)]
+        count(.leaderless)
+        note("partition \(kafka.leaderless) has no leader")
+    }
+
+    private func setDiskFull(_ isFull: Bool) {
+        guard isFull != (store.failure != nil) else { return }
+        note(isFull ? "the database cannot be written" : "the database can be written")
+        store.failure = isFull ? CheckpointError(.diskFull, "no space left on device") : nil
+        journal.failure = store.failure
+        if isFull { count(.diskFull) }
+    }
+
+    private func count(_ fault: Fault, _ times: Int = 1) { faults[fault, default: 0] += times }
+
     private func pause() {
         kafka.isPaused.toggle()
+        if kafka.isPaused { count(.kafkaAway) }
         note(kafka.isPaused ? "pause Kafka" : "resume Kafka")
     }
 
     private func restart() {
         if process == nil { return start() }
         stop()
+        if shape.isExact, Int.random(in: 0..<8, using: &generator) == 0 {
+            note("a day passes")
+            count(.downtime)
+            move(to: now + .seconds(24 * 3600))
+        }
         if Bool.random(using: &generator) { start() }
     }
 
     private func stop() {
         guard process != nil else { return }
         note("stop")
+        count(.stop)
         process?.drain()
         for _ in 0..<50 where process?.isDone == false { pass(.milliseconds(100)) }
         if process?.isDone == false {
             // It would wait for Kafka for ever: --drain-timeout has passed.
+            count(.giveUp)
             noteCrash()
             process?.abort()
+        } else if store.failure != nil {
+            noteCrash()
         }
         process?.end(now: now)
         endProcess()
@@ -516,11 +596,25 @@ final class History: @unchecked Sendable {
 
     private func kill() {
         guard process != nil, shape.kills else { return }
+        if shape.isExact { beBusy() }
         note("kill")
         kills += 1
+        count(.kill)
+        count(.unsettled, journal.current.batches.count - (plainKafka?.journaledCount ?? 0))
         noteCrash()
         endProcess()
         if Bool.random(using: &generator) { start() }
+    }
+
+    /// Lets something happen, so that a kill comes at any moment of it.
+    private func beBusy() {
+        if Bool.random(using: &generator) { write() }
+        for _ in 0..<Int.random(in: 0...60, using: &generator) {
+            guard let process else { return }
+            let isBusy = process.step(now: now, &generator)
+            let next = isBusy ? now + .microseconds(20) : process.nextDeadline ?? now
+            move(to: max(now, min(next, now + .milliseconds(5))))
+        }
     }
 
     private func endProcess() {
@@ -701,7 +795,7 @@ final class History: @unchecked Sendable {
     }
 
     private func check() throws(Failure) {
-        if let failure = failure ?? producer?.failure { throw fail(failure) }
+        if let failure = failure ?? kafka.failure { throw fail(failure) }
         for topic in topics { try check(kafka.entries.filter { $0.partition.topic == topic }) }
         let destroyed = destroyedBytes.values.reduce(0, +)
         // After a crash what was delivered is unread again, and may vanish so.
@@ -734,6 +828,8 @@ final class History: @unchecked Sendable {
                 if line.destruction != nil { continue }
                 throw fail("line \(number) never came")
             }
+            // It stands in two files, and without a key the later one's may be there first.
+            if line.isKept, isKeyless(log[place].partition.topic) { continue }
             let sequence = Sequence(stream: line.stream, partition: log[place].partition)
             if let before = last[sequence], before.place > place {
                 throw fail("line \(number) came before line \(before.line)")
@@ -741,6 +837,8 @@ final class History: @unchecked Sendable {
             last[sequence] = (number, place)
         }
     }
+
+    private func isKeyless(_ topic: String) -> Bool { shape.sends == .sticky || topic == "u" }
 
     private func fail(_ what: String) -> Failure {
         Failure(
