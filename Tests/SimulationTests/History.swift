@@ -571,6 +571,8 @@ final class History: @unchecked Sendable {
         if shape.isExact, Int.random(in: 0..<8, using: &generator) == 0 {
             note("a day passes")
             count(.downtime)
+            // No request is on its way for so long.
+            pass(.seconds(60))
             move(to: now + .seconds(24 * 3600))
         }
         if Bool.random(using: &generator) { start() }
