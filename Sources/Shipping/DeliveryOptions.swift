@@ -45,7 +45,7 @@ package struct DeliveryOptions: Sendable {
     package var transactionInterval: Duration
 
     package init(
-        mode: DeliveryMode = .atLeastOnce,
+        mode: DeliveryMode = .exactlyOnce,
         journal: JournalContent = .positions,
         durability: JournalDurability = .full,
         marksPositions: Bool = true,

@@ -21,7 +21,7 @@ struct Check: ParsableCommand {
     var strict = false
 
     @Option(help: "The mode that they shall run in: exactly_once, transactional or at_least_once.")
-    var delivery: DeliveryMode = .atLeastOnce
+    var delivery: DeliveryMode = .exactlyOnce
 
     @Option(help: "What the journal shall keep: positions or bytes.")
     var journal: JournalContent = .positions

@@ -66,12 +66,12 @@ struct KafkaOptions: ParsableArguments {
 struct DeliveryArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "at_least_once: what was on its way at a crash is sent again. exactly_once (on trial): it is not. transactional: it is not for consumers that read"
-                + " committed.",
+            "exactly_once: nothing is lost or repeated across a crash. transactional: the same for"
+                + " consumers that read committed. at_least_once: what was on its way is sent again.",
             valueName: "mode"
         )
     )
-    var delivery: DeliveryMode = .atLeastOnce
+    var delivery: DeliveryMode = .exactlyOnce
 
     @Option(
         help: ArgumentHelp(
