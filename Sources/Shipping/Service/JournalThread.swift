@@ -7,14 +7,7 @@ internal import Synchronization
 ///
 /// Others speak to it through its inbox only.
 final class JournalThread: BatchJournal {
-    private struct State {
-        var messages: [JournalMessage] = []
-        var isSleeping = false
-        var isStopping = false
-        var isRunning = false
-    }
-
-    private let state = Mutex(State())
+    private let mailbox: Mailbox<JournalMessage>
     private let recoveries = Mutex(Recoveries())
     /// What is not known yet of partitions, for reports.
     private struct Recoveries {
@@ -23,7 +16,6 @@ final class JournalThread: BatchJournal {
         var stopped: [TopicPartition: String] = [:]
     }
 
-    private let wakeUp: WakePipe
     private let rows: RowMaker
     private let unjournaled: UnjournaledRows
     private let wallClock: @Sendable () -> Int64
@@ -40,56 +32,27 @@ final class JournalThread: BatchJournal {
         self.unjournaled = unjournaled
         self.wallClock = wallClock
         self.logger = logger
-        wakeUp = try WakePipe()
+        mailbox = try Mailbox()
     }
 
     func start(_ worker: JournalWorker) throws {
-        state.withLock { $0.isRunning = true }
-        try startThread(name: "journal") { [self] in run(worker) }
+        try mailbox.startThread(name: "journal") { [self] in run(worker) }
     }
 
-    func post(_ message: JournalMessage) {
-        let mustWake = state.withLock { state in
-            state.messages.append(message)
-            defer { state.isSleeping = false }
-            return state.isSleeping
-        }
-        if mustWake { wakeUp.wake() }
-    }
+    func post(_ message: JournalMessage) { mailbox.post(message) }
 
     /// Writes what waits; returns when that is done.
-    func stop() {
-        state.withLock { $0.isStopping = true }
-        wakeUp.wake()
-        while state.withLock({ $0.isRunning }) {
-            waitForInput([], until: .now + .milliseconds(1), now: .now)
-        }
-    }
+    func stop() { mailbox.stop() }
 
     private func run(_ first: JournalWorker) {
         var worker = first
         while true {
-            let (messages, isStopping) = state.withLock { state in
-                (exchange(&state.messages, with: []), state.isStopping)
-            }
+            let (messages, isStopping) = mailbox.take()
             worker.step(messages, now: .now)
             if isStopping, messages.isEmpty { break }
-            sleep(until: worker.nextDeadline)
+            mailbox.sleep(until: worker.nextDeadline)
         }
         worker.end(now: .now)
-        state.withLock { $0.isRunning = false }
-    }
-
-    /// Sleeps until a message comes or the deadline has passed.
-    private func sleep(until deadline: ContinuousClock.Instant?) {
-        let mustSleep = state.withLock { state in
-            state.isSleeping = state.messages.isEmpty && !state.isStopping
-            return state.isSleeping
-        }
-        guard mustSleep else { return }
-        waitForInput([wakeUp.descriptor], until: deadline, now: .now)
-        state.withLock { $0.isSleeping = false }
-        wakeUp.drain()
     }
 
     // MARK: BatchJournal

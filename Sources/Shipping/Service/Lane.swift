@@ -7,75 +7,39 @@ internal import Synchronization
 ///
 /// Other threads speak to it through its inbox only.
 final class Lane: LaneFace {
-    private struct Inbox {
-        var messages: [LaneMessage] = []
-        var isSleeping = false
-    }
-
-    private let inbox = Mutex(Inbox())
+    private let mailbox: Mailbox<LaneMessage>
     private let published = Mutex(LaneReport())
-    private let running = Mutex(true)
-    let wakeUp: WakePipe
 
     init() throws {
-        wakeUp = try WakePipe()
+        mailbox = try Mailbox()
     }
 
     /// Starts the thread.
     func start(_ surroundings: LaneSurroundings, engine: ProducerEngine, number: Int) throws {
-        try startThread(name: "lane \(number)") { [self] in
+        try mailbox.startThread(name: "lane \(number)") { [self] in
             engine.addListener(self)
             run(LaneWorker(listener: self, surroundings: surroundings))
             engine.removeListener(self)
-            running.withLock { $0 = false }
         }
     }
 
     private func run(_ worker: LaneWorker) {
         while !worker.isDone {
-            let isBusy = worker.step(takeMessages(), now: .now)
+            let isBusy = worker.step(mailbox.take().messages, now: .now)
             if isBusy || worker.isDone { continue }
             publish(worker.currentReport())
-            sleep(until: worker.nextDeadline)
+            mailbox.sleep(until: worker.nextDeadline)
         }
         worker.end(now: .now)
         publish(worker.currentReport())
     }
 
-    var isRunning: Bool { running.withLock { $0 } }
+    var isRunning: Bool { mailbox.isRunning }
 
     var report: LaneReport { published.withLock { $0 } }
 
     /// Appends to the inbox and wakes the thread if it sleeps.
-    func post(_ message: LaneMessage) {
-        let mustWake = inbox.withLock { inbox in
-            inbox.messages.append(message)
-            defer { inbox.isSleeping = false }
-            return inbox.isSleeping
-        }
-        if mustWake { wakeUp.wake() }
-    }
-
-    // MARK: For the lane's own thread
-
-    private func takeMessages() -> [LaneMessage] {
-        inbox.withLock { inbox in
-            if inbox.messages.isEmpty { return [] }
-            return exchange(&inbox.messages, with: [])
-        }
-    }
-
-    /// Sleeps until a message comes or the deadline has passed.
-    private func sleep(until deadline: ContinuousClock.Instant?) {
-        let mustSleep = inbox.withLock { inbox in
-            inbox.isSleeping = inbox.messages.isEmpty
-            return inbox.isSleeping
-        }
-        guard mustSleep else { return }
-        waitForInput([wakeUp.descriptor], until: deadline, now: .now)
-        inbox.withLock { $0.isSleeping = false }
-        wakeUp.drain()
-    }
+    func post(_ message: LaneMessage) { mailbox.post(message) }
 
     private func publish(_ report: LaneReport) {
         published.withLock { $0 = report }

@@ -18,35 +18,24 @@ final class TransactionThread: TransactionTelling {
     }
 
     private struct State {
-        var messages: [TransactionMessage] = []
         var status = Status()
         /// Whether something was sent or saved since the last cut.
         var isChanged = false
-        var isSleeping = false
-        var isStopping = false
-        var isRunning = false
     }
 
     private let state = Mutex(State())
-    private let wakeUp: WakePipe
+    private let mailbox: Mailbox<TransactionMessage>
 
     init() throws {
-        wakeUp = try WakePipe()
+        mailbox = try Mailbox()
     }
 
     func start(_ worker: TransactionWorker) throws {
-        state.withLock { $0.isRunning = true }
-        try startThread(name: "transactions") { [self] in run(worker) }
+        try mailbox.startThread(name: "transactions") { [self] in run(worker) }
     }
 
     /// Ends the thread; what is open stays so.
-    func stop() {
-        state.withLock { $0.isStopping = true }
-        wakeUp.wake()
-        while state.withLock({ $0.isRunning }) {
-            waitForInput([], until: .now + .milliseconds(1), now: .now)
-        }
-    }
+    func stop() { mailbox.stop() }
 
     var status: Status {
         state.withLock { state in
@@ -56,14 +45,7 @@ final class TransactionThread: TransactionTelling {
         }
     }
 
-    func post(_ message: TransactionMessage) {
-        let mustWake = state.withLock { state in
-            state.messages.append(message)
-            defer { state.isSleeping = false }
-            return state.isSleeping
-        }
-        if mustWake { wakeUp.wake() }
-    }
+    func post(_ message: TransactionMessage) { mailbox.post(message) }
 
     /// Notes that there is something to be committed.
     func noteChange() {
@@ -88,15 +70,12 @@ final class TransactionThread: TransactionTelling {
     private func run(_ first: TransactionWorker) {
         var worker = first
         while true {
-            let (messages, isStopping) = state.withLock { state in
-                (exchange(&state.messages, with: []), state.isStopping)
-            }
+            let (messages, isStopping) = mailbox.take()
             if isStopping { break }
             worker.step(messages, now: .now)
             publish(worker)
-            sleep(until: worker.cycle.nextDeadline)
+            mailbox.sleep(until: worker.cycle.nextDeadline)
         }
-        state.withLock { $0.isRunning = false }
     }
 
     private func publish(_ worker: TransactionWorker) {
@@ -109,18 +88,6 @@ final class TransactionThread: TransactionTelling {
             failure: worker.failure
         )
         state.withLock { $0.status = status }
-    }
-
-    /// Sleeps until a message comes or the deadline has passed.
-    private func sleep(until deadline: ContinuousClock.Instant?) {
-        let mustSleep = state.withLock { state in
-            state.isSleeping = state.messages.isEmpty && !state.isStopping
-            return state.isSleeping
-        }
-        guard mustSleep else { return }
-        waitForInput([wakeUp.descriptor], until: deadline, now: .now)
-        state.withLock { $0.isSleeping = false }
-        wakeUp.drain()
     }
 }
 
