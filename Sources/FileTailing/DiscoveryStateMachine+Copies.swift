@@ -42,12 +42,12 @@ extension DiscoveryStateMachine {
         let set = candidate.sighting.set
         let reading = reading(known, in: set)
         guard let evidence, let known = reading ?? unread(comparison.key, besides: candidate) else {
-            return hold(index, comparison.key, provenID: nil)
+            return hold(index, comparison.key, proving: nil)
         }
         if let reading, !reading.isThere(evidence, guards) {
             events.append(.rewritten(set: set, comparison.key))
             rewritten(set, comparison.key, as: reading)
-            return hold(index, comparison.key, provenID: nil)
+            return hold(index, comparison.key, proving: nil)
         }
         guard candidate.equalsBeginning(of: evidence, guards) else { return }
         if known.position.offset > 0, copyGuard == known.position.guardBytes {
@@ -55,7 +55,7 @@ extension DiscoveryStateMachine {
             return found(candidate, .copied(known), at: known.position)
         }
         candidates[index].originalOffset = known.position.offset
-        hold(index, comparison.key, provenID: known.id)
+        hold(index, comparison.key, proving: known)
     }
 
     /// What is known of a file by its reader, unless it was seen in this round that its bytes are
@@ -69,10 +69,10 @@ extension DiscoveryStateMachine {
         sets[candidate.sighting.set].begun[key] ?? olderTwin(of: candidate, key)
     }
 
-    private mutating func hold(_ index: Int, _ original: FileKey, provenID: Int64?) {
+    private mutating func hold(_ index: Int, _ original: FileKey, proving known: KnownFile?) {
         candidates[index].original = original
         // What cannot be compared now may turn out to be read further than any other.
-        if provenID == nil { candidates[index].originalOffset = .max }
+        if known == nil { candidates[index].originalOffset = .max }
         let sighting = candidates[index].sighting
         let size = candidates[index].evidence.size
         guard let now else { return }
@@ -82,7 +82,8 @@ extension DiscoveryStateMachine {
             original: original,
             size: size,
             since: same?.since ?? now,
-            provenID: provenID ?? same?.provenID
+            provenID: known?.id ?? same?.provenID,
+            provenOffset: known?.position.offset ?? same?.provenOffset ?? 0
         )
     }
 

@@ -91,7 +91,8 @@ extension DiscoveryStateMachine {
         guard !evidence.isCompressed, evidence.size < known.position.offset else { return false }
         if let held = sets[candidate.sighting.set].held[evidence.key], let id = held.provenID {
             if id != known.id { return false }
-            if held.size == evidence.size { return true }
+            let isSeen = held.provenOffset > 0 || known.head.length <= evidence.head.count
+            if held.size == evidence.size, isSeen { return true }
         }
         return known.lastWaypoint(before: evidence.size).map { candidate.holds($0) } ?? false
     }

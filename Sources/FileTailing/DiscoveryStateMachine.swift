@@ -69,6 +69,9 @@ struct DiscoveryStateMachine {
         var since: Instant
         /// The file whose beginning it was seen to be at this size; its inode may be another's now.
         var provenID: Int64?
+        /// How far that one was read then: as long as nothing is, no guard shows that its bytes
+        /// become others.
+        var provenOffset: Int64 = 0
     }
 
     /// A rewritten file whose bytes are looked for.

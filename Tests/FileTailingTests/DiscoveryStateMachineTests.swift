@@ -91,6 +91,35 @@ struct DiscoveryStateMachineTests {
         #expect(machine.positions([old: [], new: Array(text.prefix(16))]) == [16])
     }
 
+    @Test func `a copy of bytes that nobody had read is new if others were read there`() {
+        let unread = KnownFile(
+            id: 7,
+            key: old,
+            path: "/a",
+            head: HeadFingerprint(of: text.prefix(2)),
+            position: .start
+        )
+        let copy = Array(text.prefix(8))
+        let others = Array("0,x\n1,y\n2,z\n".utf8)
+        let read = KnownFile(
+            id: 7,
+            key: old,
+            path: "/a",
+            head: HeadFingerprint(of: others),
+            position: TailPosition(offset: 12, guardBytes: others)
+        )
+        var machine = machine(known: [unread])
+        machine.see([(old, "/a")])
+        #expect(machine.run([old: copy]) == ["found /a resumed at 0"])
+        machine.see([(old, "/a"), (new, "/a.1")])
+        let events = machine.run([old: copy, new: copy]) { _, key in key == old ? unread : nil }
+        #expect(events == [])
+        // Truncated and written again, unseen, then read.
+        machine.rewritten(0, old, as: read)
+        machine.see([(old, "/a"), (new, "/a.1")])
+        #expect(machine.run([old: [], new: copy]) == ["found /a.1 new", "lost /a"])
+    }
+
     @Test func `a rewritten file whose bytes are nowhere is lost, and what is there now is new`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
