@@ -517,7 +517,10 @@ final class History: @unchecked Sendable {
         // And of one that was truncated before, unseen, nobody can tell what became of it.
         let reading = process?.reading(of: inode.number)?.position
         let isKnown = reading.map { ($0.offset > 0 || isSeeing) && inode.content.holds($0) } ?? true
-        if inode.links > 0 || !isKnown {
+        // Nor of one that was rewritten while the rest of a line waited for Kafka.
+        let sent = process?.headOfSentLine(of: inode.number)
+        let isOther = sent.map { !$0.holds(for: inode.content) } ?? false
+        if inode.links > 0 || !isKnown || isOther {
             for line in linesOf(inode) {
                 lines[line].mayRepeat = true
                 lines[line].isKept = true

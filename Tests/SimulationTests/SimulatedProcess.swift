@@ -254,8 +254,19 @@ final class SimulatedProcess {
 
     /// How far the reading of an inode has come, if it is being read.
     func reading(of inode: UInt64) -> (start: Int64, position: TailPosition)? {
+        source(of: inode).map { ($0.firstOffset, $0.tail.position) }
+    }
+
+    /// By what an inode is known as long as some of its first line is sent and the rest is not.
+    func headOfSentLine(of inode: UInt64) -> HeadFingerprint? {
+        guard let source = source(of: inode), source.tail.position.offset == 0, !source.isUnsent
+        else { return nil }
+        return HeadFingerprint(hash: source.row.headHash, length: source.row.headLength)
+    }
+
+    private func source(of inode: UInt64) -> LaneSource? {
         lanes.flatMap(\.sources.values).filter { $0.key.inode == inode && !$0.tail.isRewritten }
-            .map { ($0.firstOffset, $0.tail.position) }.max { $0.1.offset < $1.1.offset }
+            .max { $0.tail.position.offset < $1.tail.position.offset }
     }
 
     /// What the lanes have counted in this life.
