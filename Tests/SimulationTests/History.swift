@@ -58,6 +58,8 @@ final class History: @unchecked Sendable {
         private var kills = 0
         private var faults: [Fault: Int] = [:]
         private var caught: [SimulatedKafka.Caught: Int] = [:]
+        private var networkFaults: [NetworkFault: Int] = [:]
+        private var recovery: SimulatedProducer.RecoverySum?
 
         mutating func add(_ history: History) {
             let log = history.mainLog.compactMap { history.number(of: $0.value) }
@@ -69,6 +71,10 @@ final class History: @unchecked Sendable {
             kills += history.kills
             faults.merge(history.faults, uniquingKeysWith: +)
             caught.merge(history.plainKafka?.caught ?? [:], uniquingKeysWith: +)
+            if let producer = history.producer {
+                networkFaults.merge(producer.faultCounts, uniquingKeysWith: +)
+                recovery = (recovery ?? .init()) + producer.recovery
+            }
             var seen: Set<Int> = []
             for line in log where !seen.insert(line).inserted {
                 if history.lines[line].isKept {
@@ -86,8 +92,20 @@ final class History: @unchecked Sendable {
             \(repeatedAsKept) that a truncation or a copy left in a file of their own
               bytes destroyed unread: \(causes); \(countedBytes) were counted as abandoned
               faults: \(Self.list(Fault.allCases, faults))
-              batches that a crash caught: \(Self.list(SimulatedKafka.Caught.allCases, caught))
+              \(kafka)
             """
+        }
+
+        private var kafka: String {
+            if let recovery {
+                return """
+                    of the network: \(Self.list(NetworkFault.allCases, networkFaults))
+                      \(recovery.partitions) partitions recovered: \(recovery.found) records found \
+                    in the log, \(recovery.sent) sent again, \(recovery.absent) absent
+                    """
+            }
+            return "batches that a crash caught: "
+                + Self.list(SimulatedKafka.Caught.allCases, caught)
         }
 
         private static func list<Kind: RawRepresentable<String> & Hashable>(

@@ -38,6 +38,15 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
         var found: Int64 = 0
         var sent: Int64 = 0
         var absent: Int64 = 0
+
+        static func + (one: Self, other: Self) -> Self {
+            Self(
+                partitions: one.partitions + other.partitions,
+                found: one.found + other.found,
+                sent: one.sent + other.sent,
+                absent: one.absent + other.absent
+            )
+        }
     }
 
     init(
