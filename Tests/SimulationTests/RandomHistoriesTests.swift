@@ -43,8 +43,7 @@ struct RandomHistoriesTests {
         shape.sends = sends
         shape.partitions = 3
         shape.hasBrokers = true
-        // New, and what it has found is still to be mended.
-        try run(shape, isKnownToFail: true)
+        try run(shape)
     }
 
     @Test(arguments: [true, false])
@@ -72,7 +71,7 @@ struct RandomHistoriesTests {
         try run(.init(keepsRotatedInGlob: keepsRotatedInGlob, usesRealDisk: true))
     }
 
-    private func run(_ shape: History.Shape, isKnownToFail: Bool = false) throws {
+    private func run(_ shape: History.Shape) throws {
         var shape = shape
         if let steps = variable("FORKTAIL_STEPS").flatMap({ Int($0) }) { shape.steps = steps }
         if variable("FORKTAIL_SEED") != nil { shape.traceLength = .max }
@@ -84,12 +83,7 @@ struct RandomHistoriesTests {
                 try history.run()
                 sum.add(history)
             } catch {
-                // One that is replayed shows what goes wrong.
-                if isKnownToFail, seeds.count > 1 {
-                    withKnownIssue("not exact yet") { throw error }
-                } else {
-                    Issue.record(error)
-                }
+                Issue.record(error)
             }
         }
         print("\(seeds.count) histories of \(shape.steps) steps: \(sum)")
