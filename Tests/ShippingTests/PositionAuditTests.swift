@@ -31,7 +31,8 @@ func makeMarkedBatch(
     at offset: Int64 = 0,
     producerID: Int64 = 7,
     epoch: Int16 = 0,
-    sequence: Int32 = 0
+    sequence: Int32 = 0,
+    isTransactional: Bool = false
 ) throws -> RecordBatch {
     var builder = RecordBatchBuilder(buffer: ByteBuffer())
     var texts: [UnsafeMutableRawBufferPointer] = []
@@ -59,7 +60,12 @@ func makeMarkedBatch(
         }
     }
     var sealed = try builder.seal()
-    sealed.assign(producerID: producerID, epoch: epoch, baseSequence: sequence)
+    sealed.assign(
+        producerID: producerID,
+        epoch: epoch,
+        baseSequence: sequence,
+        isTransactional: isTransactional
+    )
     var bytes = sealed.buffer
     var batch = try #require(try RecordBatch(from: &bytes))
     batch.place(atOffset: offset, leaderEpoch: 0)
@@ -183,6 +189,35 @@ struct PositionAuditTests {
         try audit.read(makeMarkedBatch([.init(mark(10))], at: 2, sequence: 2), in: first)
         #expect(audit.isClean)
         #expect(audit.records == 2)
+    }
+
+    @Test func `what a broker leaves out of an aborted transaction is no gap`() throws {
+        var audit = PositionAudit()
+        func read(_ start: Int64, at offset: Int64, producerID: Int64 = 7, sequence: Int32) throws {
+            let batch = try makeMarkedBatch(
+                [.init(mark(start))],
+                at: offset,
+                producerID: producerID,
+                sequence: sequence,
+                isTransactional: true
+            )
+            try audit.read(batch, in: first)
+        }
+        try read(0, at: 100, sequence: 0)
+        // In two pieces: between them somebody else's record.
+        try read(10, at: 102, producerID: 8, sequence: 0)
+        try read(20, at: 105, sequence: 4)
+        #expect(audit.isClean)
+        // Here one of the offsets is a marker's, and two sequences are missing.
+        try read(30, at: 107, sequence: 7)
+        #expect(audit.faultCounts == [.gap: 1])
+        // What is left out without transactions was lost.
+        try audit.read(makeMarkedBatch([.init(mark(40))], at: 108, producerID: 9), in: first)
+        try audit.read(
+            makeMarkedBatch([.init(mark(50))], at: 112, producerID: 9, sequence: 4),
+            in: first
+        )
+        #expect(audit.faultCounts == [.gap: 2])
     }
 
     @Test func `faults beyond the hundredth are counted without their text`() throws {

@@ -39,13 +39,19 @@ package struct PositionAudit: Sendable {
     /// Faults of which the text is kept; all are counted.
     static let faultLimit = 100
 
-    private struct Producer {
+    fileprivate struct Producer {
         var epoch: Int16
         var nextSequence: Int32
         var isOurs: Bool
+        /// What had been left out up to there.
+        var leftOut: Int64
     }
 
-    private struct PartitionState {
+    fileprivate struct PartitionState {
+        /// Behind the latest batch.
+        var end: Int64?
+        /// Offsets of which there was no batch.
+        var leftOut: Int64 = 0
         var producers: [Int64: Producer] = [:]
         /// Where the latest run of each file began.
         var furthest: [FileStream: LinePosition] = [:]
@@ -80,10 +86,11 @@ package struct PositionAudit: Sendable {
         isAborted: Bool = false,
         in partition: TopicPartition
     ) throws {
-        guard !batch.header.isControl else { return }
-        self.batches += 1
         var state = self.partitions.removeValue(forKey: partition) ?? PartitionState()
         defer { self.partitions[partition] = state }
+        state.pass(batch.header)
+        guard !batch.header.isControl else { return }
+        self.batches += 1
         var current: (stream: FileStream, run: Run)?
         var isMarked = false
         try batch.forEachRecord { record in
@@ -207,7 +214,8 @@ package struct PositionAudit: Sendable {
         state.producers[header.producerID] = Producer(
             epoch: header.producerEpoch,
             nextSequence: next,
-            isOurs: isOurs
+            isOurs: isOurs,
+            leftOut: state.leftOut
         )
         guard let known, isOurs, known.epoch == header.producerEpoch,
             known.nextSequence != header.baseSequence
@@ -216,6 +224,9 @@ package struct PositionAudit: Sendable {
         let last = RecordSequence.advance(header.baseSequence, by: -1)
         let producer = "producer id \(header.producerID), epoch \(header.producerEpoch)"
         if missing > 0 {
+            // Some brokers leave out what was aborted; what never came left no offsets behind.
+            let isAborted = header.isTransactional && state.leftOut - known.leftOut >= missing
+            guard !isAborted else { return }
             self.note(
                 .gap,
                 id,
@@ -284,5 +295,12 @@ package struct PositionAudit: Sendable {
                 }
             }
         }
+    }
+}
+
+extension PositionAudit.PartitionState {
+    fileprivate mutating func pass(_ header: RecordBatchHeader) {
+        self.leftOut += max(0, header.baseOffset - (self.end ?? header.baseOffset))
+        self.end = header.baseOffset + Int64(header.lastOffsetDelta) + 1
     }
 }
