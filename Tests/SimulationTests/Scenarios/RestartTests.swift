@@ -242,8 +242,10 @@ extension ScenarioTests {
         #expect(it.values == numbers(100..<400))
     }
 
-    @Test func `62: a kill before Kafka has a record loses nothing`() throws {
+    @Test(arguments: [false, true])
+    func `62: a kill before Kafka has a record loses nothing`(isExact: Bool) throws {
         let it = try Scenario(keeping: .database)
+        it.isExact = isExact
         it.kafka.fate = { _ in .lost }
         it.write("a.log", numbered(0..<10))
         try it.start()
@@ -276,8 +278,10 @@ extension ScenarioTests {
         #expect(try it.offset(of: "a.log") == 1200)
     }
 
-    @Test func `64: what was not acknowledged at the stop is read again`() throws {
+    @Test(arguments: [false, true])
+    func `64: what was not acknowledged at the stop is read again`(isExact: Bool) throws {
         let it = try Scenario(keeping: .database)
+        it.isExact = isExact
         it.write("a.log", numbered(0..<5))
         try it.start()
         it.kafka.fate = { _ in .lost }
