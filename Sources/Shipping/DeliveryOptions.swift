@@ -100,12 +100,15 @@ package struct DeliveryOptions: Sendable {
     }
 }
 
-extension DeliveryOptions: CustomStringConvertible {
-    package var description: String {
-        switch mode {
-        case .exactlyOnce:
-            "\(mode.rawValue), journal \(journal.rawValue), synchronous \(durability.rawValue)"
-        case .transactional, .atLeastOnce: "\(mode.rawValue), synchronous \(durability.rawValue)"
-        }
+extension DeliveryOptions {
+    /// In words, for those who look at a service.
+    ///
+    /// - Parameter transactionalID: that of the service, if it sends in transactions.
+    func description(transactionalID: String?) -> String {
+        var text = mode.rawValue
+        if mode == .exactlyOnce { text += ", journal \(journal.rawValue)" }
+        text += ", synchronous \(durability.rawValue)"
+        if let transactionalID { text += ", transactional id \(transactionalID.printable)" }
+        return text
     }
 }

@@ -22,6 +22,8 @@ package enum ExitStatus: Int32, Sendable {
     case success = 0
     /// A test block failed.
     case testsFailed = 1
+    /// Nothing is sent, or not everywhere.
+    case stopped = 2
     /// The command line asks for what there is not.
     case usage = 64
     /// More records failed than the caller allows.
@@ -44,4 +46,7 @@ package enum ExitStatus: Int32, Sendable {
     case configuration = 78
     /// A second Ctrl-C.
     case interrupted = 130
+
+    /// A service runs, and does not do all that it should yet.
+    package static let degraded = ExitStatus.testsFailed
 }

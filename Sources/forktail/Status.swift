@@ -5,7 +5,9 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "See how the service of a state directory stands.",
         discussion: """
-            Says whether it runs, what it promises across a crash, and what is on its way.
+            Says whether it runs, what it promises across a crash, what is on its way, and how far it is
+            known what a crash left. Exit code 0: healthy; 1: that is still being found out; 2: it does
+            not run, or cannot send to some partition.
 
             Examples:
               forktail status --state-dir /var/lib/forktail
@@ -21,7 +23,7 @@ struct Status: ParsableCommand {
         try ending {
             let report = try StatusReport(stateDirectory: state.directory)
             try writeToStandardOutput(json ? report.json : report.text)
-            return .success
+            return report.status
         }
     }
 }

@@ -98,10 +98,12 @@ struct CheckpointStoreTests {
         #expect(StateDirectoryOwner(of: directory.path) == nil)
         do {
             let store = try CheckpointStore(path: path)
-            store.describeOwner("exactly_once")
+            store.describeOwner("exactly_once, for long", details: ["pending 2", "sent 10"])
+            store.describeOwner("exactly_once", details: ["pending 1"])
             let owner = try #require(StateDirectoryOwner(of: directory.path))
             #expect(owner.processID == getpid())
             #expect(owner.description == "exactly_once")
+            #expect(owner.details == ["pending 1"])
             #expect(owner.isRunning)
         }
         #expect(StateDirectoryOwner(of: directory.path)?.isRunning == false)

@@ -117,8 +117,10 @@ package final class CheckpointStore: CheckpointKeeping {
     }
 
     /// Tells who only looks what the owner of the state directory does: ``StateDirectoryOwner``.
-    package func describeOwner(_ text: String) {
-        lock?.describe(text)
+    ///
+    /// - Parameter details: more of it, a line each.
+    package func describeOwner(_ text: String, details: [String] = []) {
+        lock?.describe(text, details)
     }
 
     /// Opens the database for looking only, beside a running owner.

@@ -24,8 +24,8 @@ final class StateDirectoryLock: Sendable {
     }
 
     /// Tells who only looks what the owner does.
-    func describe(_ text: String) {
-        Self.writeOwner(descriptor, text)
+    func describe(_ text: String, _ details: [String]) {
+        Self.writeOwner(descriptor, ([text] + details).joined(separator: "\n"))
     }
 
     private static func readOwner(_ descriptor: Int32) -> Int32? {
@@ -39,8 +39,9 @@ final class StateDirectoryLock: Sendable {
     // Only for people; the lock itself is the kernel's.
     private static func writeOwner(_ descriptor: Int32, _ description: String = "") {
         let text = Array("\(getpid())\n\(description)\n".utf8)
-        guard ftruncate(descriptor, 0) == 0 else { return }
-        _ = pwrite(descriptor, text, text.count, 0)
+        // In this order, for somebody may read it meanwhile, and the process is in the first line.
+        guard pwrite(descriptor, text, text.count, 0) == text.count else { return }
+        _ = ftruncate(descriptor, off_t(text.count))
     }
 }
 

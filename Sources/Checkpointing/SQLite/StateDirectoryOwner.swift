@@ -5,6 +5,8 @@ package struct StateDirectoryOwner: Equatable, Sendable {
     package var processID: Int32
     /// What it said of itself; empty if nothing.
     package var description: String
+    /// More that it said of itself, a line each.
+    package var details: [String]
     /// Whether it has the directory now.
     package var isRunning: Bool
 
@@ -17,6 +19,7 @@ package struct StateDirectoryOwner: Equatable, Sendable {
         guard let first = lines.first, let processID = Int32(first) else { return nil }
         self.processID = processID
         description = lines.count > 1 ? String(lines[1]) : ""
+        details = lines.dropFirst(2).filter { !$0.isEmpty }.map(String.init)
         // To try the lock would keep out a process that starts at this moment.
         let locks = Self.contents(of: "/proc/locks") ?? ""
         isRunning = locks.split(separator: "\n").contains { line in

@@ -117,6 +117,20 @@ package struct RecoveryReport: Sendable, Equatable {
     package var offsetsInDoubt: [Range<Int64>] = []
 
     package init() {}
+
+    /// Adds what was found of another partition.
+    package mutating func add(_ other: RecoveryReport) {
+        self.foundBatches += other.foundBatches
+        self.foundRecords += other.foundRecords
+        self.sentBatches += other.sentBatches
+        self.sentRecords += other.sentRecords
+        self.absentBatches += other.absentBatches
+        self.absentRecords += other.absentRecords
+        self.unjournaledBatches += other.unjournaledBatches
+        self.unjournaledRecords += other.unjournaledRecords
+        self.possibleRepeats += other.possibleRepeats
+        self.lostRecords += other.lostRecords
+    }
 }
 
 /// What a partition's recovery is waiting for.

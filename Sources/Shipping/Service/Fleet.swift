@@ -25,7 +25,6 @@ struct Fleet: Sendable {
         try delivery.check(settings.configuration)
         raiseOpenFileLimit()
         store = try openStore(in: stateDirectory, delivery.durability)
-        store.describeOwner(delivery.description)
         let isJournaled = delivery.mode == .exactlyOnce
         let isTransactional = delivery.mode == .transactional
         if !isTransactional { try RunningTransactions.refusePending(in: store) }
@@ -35,10 +34,13 @@ struct Fleet: Sendable {
             : nil
         var configuration = settings.configuration
         configuration.transactionalID = transactions?.transactionalID
+        let mode = delivery.description(transactionalID: configuration.transactionalID)
+        store.describeOwner(mode)
         configuration.journalsFarAhead = delivery.journal == .bytes
         let pool = BufferPool(configuration: configuration)
         journal =
             try isJournaled ? RunningJournal(store, pipelines, delivery, logger: logger) : nil
+        journal?.thread.onChange { [store] in store.describeOwner(mode, details: $0.lines) }
         do {
             engine = try ProducerEngine(
                 configuration: configuration,

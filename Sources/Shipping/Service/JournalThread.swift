@@ -14,6 +14,18 @@ final class JournalThread: BatchJournal {
         var underWay: Set<TopicPartition> = []
         /// Those that cannot go on, and what to do.
         var stopped: [TopicPartition: String] = [:]
+        /// What was found out of the others.
+        var report = RecoveryReport()
+        var isChanged = false
+        var publish: (@Sendable (RecoveryStanding) -> Void)?
+
+        var standing: RecoveryStanding {
+            RecoveryStanding(
+                pending: underWay.subtracting(stopped.keys),
+                stopped: stopped,
+                report: report
+            )
+        }
     }
 
     private let rows: RowMaker
@@ -49,6 +61,7 @@ final class JournalThread: BatchJournal {
         while true {
             let (messages, isStopping) = mailbox.take()
             worker.step(messages, now: .now)
+            publishRecoveries()
             if isStopping, messages.isEmpty { break }
             mailbox.sleep(until: worker.nextDeadline)
         }
@@ -82,7 +95,12 @@ final class JournalThread: BatchJournal {
     }
 
     func recovered(_ partition: TopicPartition, _ report: RecoveryReport) {
-        recoveries.withLock { _ = $0.underWay.remove(partition) }
+        recoveries.withLock { recoveries in
+            recoveries.underWay.remove(partition)
+            recoveries.stopped[partition] = nil
+            recoveries.report.add(report)
+            recoveries.isChanged = true
+        }
         post(.recovered(partition))
         guard report != RecoveryReport() else { return }
         let level: Logger.Level =
@@ -104,7 +122,11 @@ final class JournalThread: BatchJournal {
     }
 
     func recoveryStopped(_ partition: TopicPartition, reason: String) {
-        recoveries.withLock { $0.stopped[partition] = reason }
+        recoveries.withLock { recoveries in
+            recoveries.stopped[partition] = reason
+            recoveries.isChanged = true
+        }
+        mailbox.wake()
         noteStop(of: partition, reason)
     }
 
@@ -155,7 +177,23 @@ final class JournalThread: BatchJournal {
 
     /// Takes note of partitions of which something is found out.
     func recover(_ partitions: [TopicPartition]) {
-        recoveries.withLock { $0.underWay.formUnion(partitions) }
+        recoveries.withLock { recoveries in
+            recoveries.underWay.formUnion(partitions)
+            recoveries.isChanged = true
+        }
+    }
+
+    /// Has `publish` told how far recovery is, whenever that changes, on the journal's thread.
+    func onChange(_ publish: @escaping @Sendable (RecoveryStanding) -> Void) {
+        recoveries.withLock { $0.publish = publish }
+    }
+
+    private func publishRecoveries() {
+        let (standing, publish) = recoveries.withLock { recoveries in
+            defer { recoveries.isChanged = false }
+            return recoveries.isChanged ? (recoveries.standing, recoveries.publish) : (nil, nil)
+        }
+        if let standing { publish?(standing) }
     }
 
     /// Says of which partitions it is not known yet what a crash left there, and what to do.

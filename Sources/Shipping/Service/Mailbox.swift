@@ -35,6 +35,9 @@ final class Mailbox<Message: Sendable>: Sendable {
         if mustWake { wakeUp.wake() }
     }
 
+    /// Ends the sleep of the thread: there is something else for it to see.
+    func wake() { wakeUp.wake() }
+
     /// Starts the thread.
     ///
     /// - Throws: `ServiceError` when the process may have no more threads.

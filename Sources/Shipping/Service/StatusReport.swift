@@ -24,12 +24,16 @@ package struct StatusReport {
     /// Of earlier ones: it has to be found out what became of them.
     private let open: Amount
     private let delivered: Amount
+    /// A commit that was asked for, and of which the answer is not known.
+    private let pending: PendingCheckpoints?
+    private let recovery: RecoveryStanding
 
     /// - Throws: `ServiceError` (66 when there is no database, 73 when it cannot be trusted).
     package init(stateDirectory: String) throws {
         directory = stateDirectory
         owner = StateDirectoryOwner(of: stateDirectory)
         let isRunning = owner?.isRunning ?? false
+        recovery = RecoveryStanding(lines: owner?.details ?? [])
         do throws(CheckpointError) {
             let store = try CheckpointStore.open(readOnly: stateDirectory + "/checkpoints.db")
             liveFiles = try store.allFiles().count { $0.state == .live }
@@ -40,8 +44,21 @@ package struct StatusReport {
             inFlight = Amount(unsettled.filter { $0.producerID == own })
             open = Amount(unsettled.filter { $0.producerID != own })
             delivered = Amount(journal.batches.filter(\.isSettled))
+            pending = try store.pending().first
         } catch {
             throw ServiceError(error.kind == .missing ? .noInput : .cannotCreate, error.message)
+        }
+    }
+
+    /// 0 for a service that does what it should, 1 for one that does not do all of it yet, 2 for one
+    /// that does not run, or cannot send to a partition.
+    package var status: ExitStatus { recovery.status(isRunning: owner?.isRunning ?? false) }
+
+    private var health: String {
+        switch status {
+        case .success: "healthy"
+        case .degraded: "degraded"
+        default: "stopped"
         }
     }
 
@@ -58,7 +75,8 @@ package struct StatusReport {
 
     package var text: String {
         var lines = [
-            ("state", directory.printable), ("service", service), ("delivery", delivery),
+            ("state", directory.printable), ("service", service), ("health", health),
+            ("delivery", delivery),
             ("files", "\(liveFiles) being read"),
         ]
         if let session {
@@ -69,6 +87,11 @@ package struct StatusReport {
         if inFlight.batches > 0 { lines.append(("on their way", inFlight.text)) }
         if open.batches > 0 { lines.append(("left by a crash", open.text)) }
         if delivered.batches > 0 { lines.append(("delivered beyond", delivered.text)) }
+        if let pending {
+            let text = "of \(pending.transactionalID.printable), for \(pending.files.count) files"
+            lines.append(("being committed", text))
+        }
+        lines += recovery.entries
         return lines.map { name, value in
             name + String(repeating: " ", count: 18 - name.count) + value + "\n"
         }.joined()
@@ -79,11 +102,14 @@ package struct StatusReport {
             "\"state_dir\":\(LogLine.quoted(directory))",
             "\"is_running\":\(owner?.isRunning ?? false)",
             "\"process\":\(owner.map { "\($0.processID)" } ?? "null")",
+            "\"health\":\(LogLine.quoted(health))",
             "\"delivery\":\(LogLine.quoted(delivery))",
             "\"live_files\":\(liveFiles)",
             "\"in_flight\":\(inFlight.json)",
             "\"left_by_a_crash\":\(open.json)",
             "\"delivered_beyond\":\(delivered.json)",
+            "\"being_committed\":\(pending.map { LogLine.quoted($0.transactionalID) } ?? "null")",
+            "\"recovery\":\(recovery.json)",
         ]
         if let session {
             fields.append("\"cluster\":\(LogLine.quoted(session.clusterID))")
