@@ -10,6 +10,8 @@ struct UnjournaledRows: Sendable {
     let owner: UInt64
     /// By the ids of all files that there were: the text that most likely made what was sent last.
     let versions: [Int64: Int64]
+    /// Where the files' checkpoints stand, by the same ids.
+    private let checkpoints: [Int64: (bytes: FileBytes, offset: Int64)]
     /// By topic: how many partitions it had when rows that are left were made.
     let partitionCounts: [String: [Int32]]
 
@@ -25,6 +27,10 @@ struct UnjournaledRows: Sendable {
         for text in journal.texts { newest[text.name] = text.version }
         var versions: [Int64: Int64] = [:]
         for file in files { versions[file.id] = newest[file.pipeline] }
+        checkpoints = Dictionary(
+            files.map { ($0.id, (FileBytes($0), $0.checkpoint.offset)) },
+            uniquingKeysWith: { first, _ in first }
+        )
         var counts: [String: [Int32]] = [:]
         for batch in journal.batches {
             for stretch in batch.stretches {
@@ -40,7 +46,11 @@ struct UnjournaledRows: Sendable {
         partitionCounts = counts
     }
 
-    /// The row of a batch, settled where it was found.
+    /// The row of a batch, settled where it was found, and how many of its records are of files that
+    /// are not known here: these were found after the original was copied.
+    ///
+    /// What begins before a file's checkpoint is wholly behind it and needs no row: a checkpoint
+    /// that comes after a row in the journal is lost with it.
     ///
     /// - Parameter partitionCount: how many partitions the topic has now.
     func row(
@@ -49,7 +59,7 @@ struct UnjournaledRows: Sendable {
         _ partition: TopicPartition,
         partitionCount: Int32,
         wallClock: Int64
-    ) -> JournaledBatch {
+    ) -> (row: JournaledBatch, unknownRecords: Int32) {
         var row = JournaledBatch(
             id: id,
             topic: partition.topic,
@@ -63,18 +73,29 @@ struct UnjournaledRows: Sendable {
         row.maxTimestamp = wallClock
         row.state = .settled(baseOffset: batch.baseOffset)
         let ends = batch.positions.dropFirst().map(\.record) + [batch.recordCount]
-        row.stretches = zip(batch.positions, ends).compactMap { position, end in
-            stretch(
+        var unknownRecords: Int32 = 0
+        for (position, end) in zip(batch.positions, ends) {
+            let stretch = stretch(
                 position,
                 count: end - position.record,
                 partition,
                 [partitionCount] + (partitionCounts[partition.topic] ?? [])
             )
+            guard let stretch else {
+                unknownRecords += end - position.record
+                continue
+            }
+            if !isPassed(stretch) { row.stretches.append(stretch) }
         }
-        return row
+        return (row, unknownRecords)
     }
 
-    /// Nil for a file that is not known here: it was found after the original was copied.
+    private func isPassed(_ stretch: Stretch) -> Bool {
+        guard let checkpoint = checkpoints[stretch.file] else { return false }
+        return checkpoint.bytes == FileBytes(stretch) && stretch.from.offset < checkpoint.offset
+    }
+
+    /// Nil for a file that is not known here.
     private func stretch(
         _ position: FetchedBatch.Position,
         count: Int32,

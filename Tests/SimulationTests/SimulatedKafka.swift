@@ -302,7 +302,7 @@ final class SimulatedKafka: SimulatedDownstream, @unchecked Sendable {
         let id = TopicPartition(topic: partition.topic, partition: partition.number)
         if let setup, let rows, setup.isBehind {
             for batch in unjournaled(of: partition, setup.journal) {
-                let row = setup.unjournaled.row(
+                let (row, _) = setup.unjournaled.row(
                     id: rows.takeID(),
                     of: batch,
                     id,

@@ -145,7 +145,7 @@ final class JournalThread: BatchJournal {
         of partition: TopicPartition,
         partitionCount: Int32
     ) {
-        let row = unjournaled.row(
+        let (row, unknownRecords) = unjournaled.row(
             id: rows.takeID(),
             of: batch,
             partition,
@@ -153,8 +153,7 @@ final class JournalThread: BatchJournal {
             wallClock: wallClock()
         )
         post(.found(row))
-        let known = row.stretches.reduce(0) { $0 + $1.count }
-        guard known < batch.recordCount else { return }
+        guard unknownRecords > 0 else { return }
         logger.warning(
             """
             a batch is in Kafka that the journal has lost, with records of files that are not known \
@@ -163,7 +162,7 @@ final class JournalThread: BatchJournal {
             metadata: [
                 "event": "recovery.unjournaled", "topic": "\(partition.topic)",
                 "partition": "\(partition.partition)", "offset": "\(batch.baseOffset)",
-                "count": "\(batch.recordCount - known)",
+                "count": "\(unknownRecords)",
             ]
         )
     }

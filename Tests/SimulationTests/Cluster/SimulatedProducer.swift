@@ -247,7 +247,7 @@ final class SimulatedProducer: SimulatedCluster<ProducerEvent>, SimulatedDownstr
     private func found(_ batch: FetchedBatch, of id: TopicPartition, _ partitionCount: Int32) {
         self.note("\(id) has \(batch), which is not in the journal")
         guard let rows = self.rows, let unjournaled = self.unjournaled else { return }
-        let row = unjournaled.row(
+        let (row, _) = unjournaled.row(
             id: rows.takeID(),
             of: batch,
             id,
