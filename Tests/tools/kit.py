@@ -6,6 +6,7 @@ Importing it moves the script into the Python environment that Tests/tools/setup
 import contextlib
 import os
 import pathlib
+import random
 import select
 import shutil
 import signal
@@ -95,10 +96,19 @@ def temporary_folder(name):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def free_port(count=1):
+    """The first of so many ports in a row, below those that the kernel gives to connections."""
+    for _ in range(1000):
+        first = random.randrange(20_000, 32_000)
+        try:
+            with contextlib.ExitStack() as stack:
+                for port in range(first, first + count):
+                    listener = stack.enter_context(socket.socket())
+                    listener.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise Failure(f"no {count} ports in a row are free")
 
 
 # MARK: Programs
