@@ -33,12 +33,15 @@ package struct FileStatus: Equatable, Sendable {
     /// Nanoseconds since 1970.
     package var modified: Int64
     package var kind: Kind
+    /// How many names it has (`st_nlink`); with none, only open descriptors keep its bytes.
+    package var links: Int
 
-    package init(key: FileKey, size: Int64, modified: Int64, kind: Kind) {
+    package init(key: FileKey, size: Int64, modified: Int64, kind: Kind, links: Int = 1) {
         self.key = key
         self.size = size
         self.modified = modified
         self.kind = kind
+        self.links = links
     }
 }
 

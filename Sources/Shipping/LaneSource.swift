@@ -178,6 +178,9 @@ final class LaneSource {
         heldAt = readCheckpoint.offset
     }
 
+    /// Whether what its descriptor reads can be opened by a name as well.
+    var hasName: Bool { ((try? file?.status().links) ?? 1) > 0 }
+
     /// Whether some of what was read is not committed.
     var isUncommitted: Bool { committed.checkpoint.offset != tail.position.offset }
 

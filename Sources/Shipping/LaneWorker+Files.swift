@@ -390,11 +390,13 @@ extension LaneWorker {
     private func closeOldest(besides id: Int? = nil) -> Bool {
         let others = openFiles.lazy.filter { $0 != id }.compactMap { self.sources[$0] }
         let closable = others.filter {
-            // What is not committed may have to be read again, when the name is gone.
+            // What is not committed may have to be read again when the name is gone.
             $0.next == nil && $0.tail.isClosable && !(self.isTransactional && $0.isUncommitted)
         }
-        guard let source = closable.first(where: \.tail.isIdle) ?? closable.first,
-            source.tail.close() != nil
+        // Its deletion may not have been told yet, and no name leads to what it holds.
+        let source =
+            closable.first { $0.tail.isIdle && $0.hasName } ?? closable.first(where: \.hasName)
+        guard let source, source.tail.close() != nil
         else { return false }
         setFile(nil, of: source)
         return true

@@ -225,7 +225,13 @@ private final class SimulatedDirectory: OpenDirectory {
 
 extension SimulatedDisk.Inode {
     fileprivate var status: FileStatus {
-        FileStatus(key: key, size: Int64(content.count), modified: modified, kind: .regular)
+        FileStatus(
+            key: key,
+            size: Int64(content.count),
+            modified: modified,
+            kind: .regular,
+            links: links
+        )
     }
 }
 

@@ -141,7 +141,8 @@ extension FileStatus {
             key: FileKey(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)),
             size: Int64(status.st_size),
             modified: seconds &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec),
-            kind: kind
+            kind: kind,
+            links: Int(status.st_nlink)
         )
     }
 }

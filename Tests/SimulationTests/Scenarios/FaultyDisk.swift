@@ -14,11 +14,18 @@ final class FaultyDisk: Disk, Sendable {
     private let disk = LinuxDisk()
     private let openLimit: Int
     private let watchLimit: Int
+    private let beforeOpen: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// - Parameter openLimit: files that may be open at once.
     /// - Parameter watchLimit: watches that inotify gives.
-    init(openLimit: Int = .max, watchLimit: Int = .max) {
+    /// - Parameter beforeOpen: what happens before a path is opened.
+    init(
+        openLimit: Int = .max,
+        watchLimit: Int = .max,
+        beforeOpen: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        self.beforeOpen = beforeOpen
         self.openLimit = openLimit
         self.watchLimit = watchLimit
     }
@@ -27,6 +34,7 @@ final class FaultyDisk: Disk, Sendable {
     var refusals: Int { state.withLock { $0.refusals } }
 
     func open(_ path: String) throws(TailError) -> any DiskFile {
+        beforeOpen(path)
         let isFull = state.withLock { state in
             guard state.openCount < openLimit else {
                 state.refusals += 1

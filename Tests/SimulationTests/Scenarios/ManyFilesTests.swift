@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import Shipping
@@ -61,6 +62,20 @@ extension ScenarioTests {
         #expect(disk.refusals > 0)
         #expect(it.said("Too many open files"))
         #expect(try it.counter(.descriptorsExhausted) > 0)
+    }
+
+    @Test func `34: a file that has lost its name is not closed for another's sake`() throws {
+        let it = try Scenario()
+        it.limits.lanes = 1
+        it.limits.openFileLimit = 1
+        // Both are there before one is read, and the deletion is told later.
+        let path = it.folder.file("a.log")
+        it.disk = FaultyDisk(beforeOpen: { if $0.hasSuffix("b.log") { unlink(path) } })
+        it.write("a.log", numbered(0..<50))
+        it.write("b.log", "b\n")
+        try it.start()
+        #expect(it.values(of: "a.log") == numbers(0..<50))
+        #expect(it.values(of: "b.log") == ["b"])
     }
 
     @Test(arguments: [0, 1])
