@@ -4,11 +4,20 @@ import Checkpointing
 ///
 /// One thread at a time uses it.
 final class SimulatedCheckpoints: CheckpointKeeping, @unchecked Sendable {
-    private(set) var rows: [Int64: FileCheckpoint] = [:]
-    private(set) var counters: [CounterName: Int64] = [:]
-    private var lastID: Int64 = 0
-    /// Where the reading of each file began.
-    private(set) var firstOffsets: [Int64: Int64] = [:]
+    struct Content {
+        fileprivate(set) var rows: [Int64: FileCheckpoint] = [:]
+        fileprivate(set) var counters: [CounterName: Int64] = [:]
+        fileprivate var lastID: Int64 = 0
+        /// Where the reading of each file began.
+        fileprivate(set) var firstOffsets: [Int64: Int64] = [:]
+    }
+
+    var content = Content()
+    var rows: [Int64: FileCheckpoint] { content.rows }
+    var counters: [CounterName: Int64] { content.counters }
+    var firstOffsets: [Int64: Int64] { content.firstOffsets }
+    /// Called after commits that no power cut may take back.
+    var onDurableCommit: () -> Void = {}
     var onSave: (FileCheckpoint) -> Void = { _ in }
     /// Thrown instead of writing.
     var failure: CheckpointError?
@@ -19,12 +28,14 @@ final class SimulatedCheckpoints: CheckpointKeeping, @unchecked Sendable {
 
     func register(_ files: [FileCheckpoint]) throws(CheckpointError) -> [Int64] {
         if let failure { throw failure }
+        defer { onDurableCommit() }
         return files.map { file in
-            lastID += 1
-            rows[lastID] = file
-            rows[lastID]?.id = lastID
-            firstOffsets[lastID] = file.checkpoint.offset
-            return lastID
+            content.lastID += 1
+            let id = content.lastID
+            content.rows[id] = file
+            content.rows[id]?.id = id
+            content.firstOffsets[id] = file.checkpoint.offset
+            return id
         }
     }
 
@@ -35,10 +46,10 @@ final class SimulatedCheckpoints: CheckpointKeeping, @unchecked Sendable {
         if let failure { throw failure }
         for file in files {
             precondition(rows[file.id] != nil, "row \(file.id) was never registered")
-            rows[file.id] = file
+            content.rows[file.id] = file
             onSave(file)
         }
-        counters.merge(counts, uniquingKeysWith: +)
+        content.counters.merge(counts, uniquingKeysWith: +)
     }
 
     func forgetGone(before time: Int64, keeping limit: Int) throws(CheckpointError) -> [Int64] {

@@ -4,9 +4,11 @@ import Checkpointing
 ///
 /// One thread at a time uses it.
 final class SimulatedJournal: JournalKeeping, @unchecked Sendable {
-    private(set) var current = Journal()
+    var current = Journal()
     /// Thrown instead of writing.
     var failure: CheckpointError?
+    /// Called after commits that no power cut may take back.
+    var onDurableCommit: () -> Void = {}
 
     func journal() throws(CheckpointError) -> Journal { current }
 
@@ -34,5 +36,6 @@ final class SimulatedJournal: JournalKeeping, @unchecked Sendable {
             current.partitions.append(partition)
         }
         current.texts.removeAll { changes.removedTexts.contains($0.version) }
+        if changes.isDurable { onDurableCommit() }
     }
 }
