@@ -161,6 +161,24 @@ package struct FileCoverage: Sendable {
         }
     }
 
+    /// Tells of a record in whose place a dead letter was sent.
+    ///
+    /// A batch that is owed and had it was refused, and the rows of what is left of it may have come
+    /// later than that of the dead letter. It has the record all the same, and cannot be made again.
+    package mutating func answered(
+        topic: String,
+        place: RecordPlace,
+        partition: (Int32) -> Int32?
+    ) {
+        let member = topics[topic]?.member(
+            at: place.position,
+            isAnswer: false,
+            partition: partition
+        )
+        guard let member, case .owed = batches[members[member].batch].fate else { return }
+        members[member].found += 1
+    }
+
     /// Tells that all records before `place` were asked for.
     ///
     /// - Returns: the stretches that ended since with fewer or more records than they had.

@@ -268,6 +268,9 @@ extension LaneWorker {
             let place = RecordPlace(offset: position.offset, send: Int32(number))
             if rehearsal.coverage.hasAnswer(at: place) {
                 answered.append(place)
+                rehearsal.coverage.answered(topic: record.topicName, place: place) { count in
+                    partition(of: record, count)
+                }
             } else {
                 make(record, rehearsal, at: place, isAnswer: false, position, source)
             }
@@ -317,13 +320,18 @@ extension LaneWorker {
         isAnswer: Bool,
         in coverage: inout FileCoverage
     ) -> FileCoverage.Verdict {
-        let ignoresKeys = surroundings.configuration.partitionerIgnoresKeys
-        return coverage.verdict(topic: record.topicName, place: place, isAnswer: isAnswer) {
-            count in
-            if let partition = record.partition { return partition }
-            guard let key = record.key, !ignoresKeys else { return nil }
-            return JavaPartitioner.partition(key: key, count: count)
+        coverage.verdict(topic: record.topicName, place: place, isAnswer: isAnswer) { count in
+            partition(of: record, count)
         }
+    }
+
+    /// Where a record goes if its topic has so many partitions; nil for one that any may have.
+    private func partition(of record: StagedRecord, _ count: Int32) -> Int32? {
+        if let partition = record.partition { return partition }
+        guard let key = record.key, !surroundings.configuration.partitionerIgnoresKeys else {
+            return nil
+        }
+        return JavaPartitioner.partition(key: key, count: count)
     }
 }
 

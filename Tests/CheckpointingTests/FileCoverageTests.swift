@@ -125,6 +125,29 @@ struct FileCoverageTests {
         #expect(coverage.answer(at: 30, topic: "dead") == .new)
     }
 
+    @Test func `a dead letter may have a row before what is left of its batch has one`() throws {
+        var letter = settled(3, [answer(20)])
+        letter.topic = "dead"
+        var coverage = try #require(
+            reading(
+                from: 0,
+                [
+                    settled(1, [ordered(1, 0...10, count: 2)]),
+                    batch(2, [ordered(1, 20...40, count: 3)]), letter,
+                ]
+            )
+        )
+        #expect(coverage.keyed(0, at: 0) == .delivered)
+        #expect(coverage.keyed(0, at: 10) == .delivered)
+        #expect(coverage.hasAnswer(at: RecordPlace(offset: 20)))
+        coverage.answered(topic: "lines", place: RecordPlace(offset: 20)) { _ in 0 }
+        // What is delivered was not refused, and is counted as it comes.
+        coverage.answered(topic: "lines", place: RecordPlace(offset: 10)) { _ in 0 }
+        #expect(coverage.keyed(0, at: 30) == .owed(batch: 2))
+        #expect(coverage.keyed(0, at: 40) == .owed(batch: 2))
+        #expect(coverage.passed(RecordPlace(offset: 1000)) == [])
+    }
+
     @Test func `a batch that is resolved while its file is read covers accordingly`() throws {
         var coverage = try #require(
             reading(from: 0, [batch(1, [ordered(1, 0...90)]), batch(2, [ordered(1, 100...190)])])

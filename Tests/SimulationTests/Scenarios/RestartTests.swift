@@ -242,6 +242,42 @@ extension ScenarioTests {
         #expect(it.values == numbers(100..<400))
     }
 
+    @Test func `a kill between a dead letter's row and those of its batch's rest stops no file`()
+        throws
+    {
+        let it = try Scenario(onError: "dead_letter \"dead\"", keeping: .database)
+        it.isExact = true
+        it.kafka.fate = { _ in .lost }
+        it.write("a.log", numbered(0..<10))
+        try it.start()
+        it.kill()
+        try journalLetter(it, ofLineAt: 8)
+        it.kafka.fate = { _ in .acknowledged }
+        try it.start()
+        it.pass(.seconds(5))
+        #expect(!it.said("a file is stopped"))
+        let dead = it.kafka.entries.filter { $0.partition.topic == "dead" }
+        #expect(dead.map(\.value) == ["4"])
+        let others = it.kafka.entries.filter { $0.partition.topic == "t" }
+        #expect(others.map(\.value) == numbers(0..<4) + numbers(5..<10))
+    }
+
+    /// Gives the journal the row of a dead letter for a record of its first batch.
+    private func journalLetter(_ it: Scenario, ofLineAt offset: Int64) throws {
+        let store = try CheckpointStore(path: it.databasePath)
+        var letter = try #require(try store.journal().batches.first)
+        letter.id += 1
+        letter.topic = "dead"
+        letter.recordCount = 1
+        letter.stretches[0].routing = .answer
+        letter.stretches[0].from = RecordPlace(offset: offset)
+        letter.stretches[0].through = RecordPlace(offset: offset)
+        letter.stretches[0].count = 1
+        var changes = JournalChanges()
+        changes.closed = [letter]
+        try store.write(changes)
+    }
+
     @Test(arguments: [false, true])
     func `62: a kill before Kafka has a record loses nothing`(isExact: Bool) throws {
         let it = try Scenario(keeping: .database)
