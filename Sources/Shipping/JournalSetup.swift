@@ -135,13 +135,18 @@ extension JournaledBatch {
             }
             batch = kept
         }
-        for record in records { record.append(to: &batch) }
+        var isBehindAnswer = false
+        for record in records {
+            // A stretch of others goes on behind an answer, but nobody can count on from there.
+            record.append(to: &batch, beginsRun: record.beginsStretch || isBehindAnswer)
+            isBehindAnswer = record.isAnswer
+        }
         return try? batch.seal(configuration, now: now)
     }
 }
 
 extension MadeRecord {
-    fileprivate func append(to batch: inout RemadeBatch) {
+    fileprivate func append(to batch: inout RemadeBatch, beginsRun: Bool) {
         withBytes(key) { key in
             withBytes(value) { value in
                 withSpans { headers in
@@ -158,7 +163,7 @@ extension MadeRecord {
                                 position: place.position,
                                 header: header
                             ),
-                            beginsRun: beginsStretch
+                            beginsRun: beginsRun
                         )
                     }
                 }

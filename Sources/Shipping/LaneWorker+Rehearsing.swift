@@ -307,7 +307,7 @@ extension LaneWorker {
         let time = record.timestamp ?? board.creationTime(of: row) ?? position.readTime
         let header = source.positionHeader.map { Array($0.prefix) } ?? []
         board.add(
-            MadeRecord(record, timestamp: time, at: place, prefix: header),
+            MadeRecord(record, timestamp: time, at: place, isAnswer: isAnswer, prefix: header),
             of: rehearsal.file,
             to: row
         )
@@ -340,6 +340,7 @@ extension MadeRecord {
         _ record: StagedRecord,
         timestamp: Int64,
         at place: RecordPlace,
+        isAnswer: Bool,
         prefix: [UInt8]
     ) {
         self.init(
@@ -348,7 +349,8 @@ extension MadeRecord {
             headers: record.headers.map { (Array($0.name), $0.value.map { Array($0) }) },
             timestamp: timestamp,
             place: place,
-            prefix: prefix
+            prefix: prefix,
+            isAnswer: isAnswer
         )
     }
 }

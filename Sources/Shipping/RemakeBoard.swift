@@ -13,6 +13,8 @@ struct MadeRecord: Sendable {
     var place: RecordPlace
     /// What stands before the place in the record's position header.
     var prefix: [UInt8]
+    /// Whether it stands for a record that Kafka refused.
+    var isAnswer = false
     /// Whether it is the first of its stretch.
     var beginsStretch = false
 }
