@@ -33,7 +33,7 @@ package struct FileContext: Sendable {
 
 /// Where a record stands, and when it was read.
 package struct RecordPosition: Sendable {
-    /// Counted from one.
+    /// Counted from one; 0 where nobody has counted.
     package var line: Int64
     /// Bytes from the start of the file to the record's first.
     package var offset: Int64
@@ -317,7 +317,7 @@ package final class RecordProcessor {
         add("dlq.message", scratch.copy(failure.message))
         add("dlq.path", scratch.copy(path))
         add("dlq.offset", scratch.copy("\(position.offset)"))
-        add("dlq.line", scratch.copy("\(position.line)"))
+        if position.line > 0 { add("dlq.line", scratch.copy("\(position.line)")) }
         add("dlq.host", try text(of: meta(.host)))
         let time = position.readTime.multipliedReportingOverflow(by: 1_000_000).partialValue
         add("dlq.time", scratch.copy(formatISO8601(time)))

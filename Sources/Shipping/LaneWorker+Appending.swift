@@ -203,17 +203,14 @@ extension LaneWorker {
         report.ledgers[source.pipelineIndex].failures[entry] = count
         // The first of a kind, then ever fewer: the exact count stands in the books.
         guard count & (count - 1) == 0 else { return }
-        logger.warning(
-            "a record failed",
-            metadata: [
-                "event": "record.failed",
-                "pipeline": "\(surroundings.pipelines[source.pipelineIndex].name)",
-                "file": "\(source.row.path)", "line": "\(position.line)",
-                "offset": "\(position.offset)",
-                "kind": "\(failure.kind)", "cause": "\(failure.summary)",
-                "fate": "\(fate.rawValue)",
-                "count": "\(count)",
-            ]
-        )
+        var metadata: Logger.Metadata = [
+            "event": "record.failed",
+            "pipeline": "\(surroundings.pipelines[source.pipelineIndex].name)",
+            "file": "\(source.row.path)", "offset": "\(position.offset)",
+            "kind": "\(failure.kind)", "cause": "\(failure.summary)",
+            "fate": "\(fate.rawValue)", "count": "\(count)",
+        ]
+        if position.line > 0 { metadata["line"] = "\(position.line)" }
+        logger.warning("a record failed", metadata: metadata)
     }
 }

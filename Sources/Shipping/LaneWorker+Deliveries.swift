@@ -97,6 +97,7 @@ extension LaneWorker {
             stop(source, because: "\(message), and its line is gone", at: offset)
             return true
         }
+        // To count the lines before it would take another reading of the file.
         let position = RecordPosition(
             line: 0,
             offset: offset,

@@ -278,6 +278,23 @@ extension ScenarioTests {
         try store.write(changes)
     }
 
+    @Test func `of a record that Kafka refuses the place is told, and no line that nobody counted`()
+        throws
+    {
+        let it = try Scenario(onError: "dead_letter \"dead\"")
+        it.kafka.fate = { record in
+            record.valueText == "4" && record.header("dlq.kind") == "" ? .refused : .acknowledged
+        }
+        it.limits.configuration.batchSize = 64
+        it.write("a.log", numbered(0..<5))
+        try it.start()
+        let letter = try #require(it.kafka.entries.last { $0.partition.topic == "dead" })
+        #expect(letter.record.headers.contains { $0.name == "dlq.offset" })
+        #expect(!letter.record.headers.contains { $0.name == "dlq.line" })
+        #expect(it.said("a record failed"))
+        #expect(!it.said("line=0"))
+    }
+
     @Test(arguments: [false, true])
     func `62: a kill before Kafka has a record loses nothing`(isExact: Bool) throws {
         let it = try Scenario(keeping: .database)
