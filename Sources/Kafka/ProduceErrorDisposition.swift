@@ -43,6 +43,14 @@ package struct ProduceErrorDisposition: Sendable, Equatable {
         self.mayBeAppended = mayBeAppended
     }
 
+    /// Whether Kafka is well and some records are not: whoever sent them hears of those.
+    var isAboutRecords: Bool {
+        switch self.action {
+        case .split, .refuseRecords, .refuse: true
+        default: false
+        }
+    }
+
     /// Whether all the records are sent again.
     package var isRetriable: Bool {
         switch self.action {

@@ -117,7 +117,9 @@ extension ProducerStateMachine {
             return self.retry(batch, of: index, mayBePersisted: false)
         }
         let text = answer.message.map { ", \($0)" } ?? ""
-        self.statistics.lastError = "\(partition.id): \(answer.error)\(text)"
+        if !disposition.isAboutRecords {
+            self.statistics.lastError = "\(partition.id): \(answer.error)\(text)"
+        }
         let refusal = KafkaProducerError.refused(answer.error, message: answer.message)
         switch disposition.action {
         case .acknowledge: preconditionFailure("an acknowledgement is not an error")
@@ -323,6 +325,12 @@ extension ProducerStateMachine {
 }
 
 extension KafkaProducerError {
+    /// Whether a broker refused some records and is well, see ``ProduceErrorDisposition``.
+    var isAboutRecords: Bool {
+        guard case .refused(let code, _, _) = self else { return false }
+        return ProduceErrorDisposition(KafkaError(rawValue: code)).isAboutRecords
+    }
+
     static func refused(_ error: KafkaError, message: String?) -> Self {
         .refused(code: error.rawValue, name: error.name ?? "UNKNOWN_ERROR", message: message)
     }

@@ -232,7 +232,9 @@ package struct ProducerStateMachine {
             self.statistics.recordsFailed += Int64(batch.recordCount)
             self.metrics.failed(batch)
             self.noteFailure(error)
-            self.statistics.lastError = "\(batch.topic)-\(batch.partition): \(error)"
+            if !error.isAboutRecords {
+                self.statistics.lastError = "\(batch.topic)-\(batch.partition): \(error)"
+            }
         }
         let delivery = Delivery(batch: batch, result: result)
         // One answer settles many batches: they travel to their lanes together.

@@ -85,6 +85,7 @@ import Testing
         var (talk, batch, request) = try Conversation.inFlight(["a"])
         let sequence = batch.sequence
         talk.answer(row.error, to: request)
+        #expect(talk.machine.statistics.lastError == "t-0: \(row.error)")
         #expect(batch.mayBePersisted == row.mayBeAppended)
         #expect(talk.machine.metadata.wanted.contains("t") == row.refreshes)
         talk.now += .milliseconds(79)
@@ -106,6 +107,17 @@ import Testing
         talk.machine.submit([next], now: talk.now)
         try talk.settle(next)
         #expect(next.sequence == 1)
+    }
+
+    @Test(
+        arguments: Self.rows.filter { [.split, .refuseRecords, .refuse].contains($0.action) }
+    )
+    func `a record that is refused is no trouble of Kafka's`(row: Row) throws {
+        var (talk, _, request) = try Conversation.inFlight(["a"])
+        talk.answer(row.error, to: request)
+        _ = talk.drainActions()
+        #expect(talk.machine.statistics.recordsFailed == 1)
+        #expect(talk.machine.statistics.lastError == nil)
     }
 
     @Test(arguments: Self.rows.filter { $0.action == .stop })
