@@ -177,7 +177,15 @@ extension RecoveryStateMachine {
             known.append(acknowledged.sequence)
         }
         if known.isEmpty { return self.settings.original != nil }
-        return self.isLater(sequence, known)
+        // Whatever came of it was written down before the identity that is known to follow it: a
+        // batch without a row is one that was acknowledged, and that the checkpoints have passed.
+        return !self.isFollowed(identity) && self.isLater(sequence, known)
+    }
+
+    /// Whether another identity was used later.
+    private func isFollowed(_ identity: ProducerIdentity) -> Bool {
+        guard let acknowledged else { return false }
+        return acknowledged.producerID != identity.id || acknowledged.epoch > identity.epoch
     }
 
     private func isLater(_ sequence: Int32, _ known: [Int32]) -> Bool {

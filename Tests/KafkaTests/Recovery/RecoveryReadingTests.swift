@@ -220,6 +220,23 @@ import Testing
         #expect(talk.machine.report.unjournaledBatches == 1)
     }
 
+    @Test func `batches without rows of an identity that another has followed are no news`() {
+        let later = RecoveryAcknowledgement(
+            topicID: topicID,
+            producerID: 7,
+            epoch: 1,
+            sequence: -1,
+            offset: 99
+        )
+        let position = FetchedBatch.Position(record: 0, value: "5f3a9c12e07b44d1/12/0/81920+0")
+        var talk = RecoveryTalk.started(journal(1), acknowledged: later)
+        talk.remembers(remembered(119))
+        talk.reads(from: 100, [logged(100, at: 100), logged(110, at: 110, positions: [position])])
+        talk.isAppended(1, at: 100)
+        talk.isDone()
+        #expect(talk.machine.report.unjournaledRecords == 0)
+    }
+
     @Test func `batches that the journal has lost and that tell no positions stop it`() throws {
         var talk = RecoveryTalk.started(journal(1))
         talk.remembers(remembered(119))
