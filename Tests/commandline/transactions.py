@@ -15,6 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 import kit
 from fault_proxy import FaultProxy
 
+END_TXN = 26
+
 PIPELINE = """
 from "logs/*.log"
 
@@ -177,6 +179,31 @@ def a_record_that_kafka_refuses(checks, folder):
         checks.equal("and its dead letter", setup.values(topic="dead"), [letters])
 
 
+def another_mode_while_a_commit_is_pending(checks, folder):
+    with kit.broker("forktail") as bootstrap, FaultProxy(bootstrap) as proxy:
+        setup = Setup(folder, proxy.bootstrap)
+        setup.append(range(100))
+        with setup.service() as service:
+            proxy.hang(END_TXN)
+            kit.wait_until(lambda: proxy.lost[END_TXN] > 0, 20, every=0.05)
+            service.kill()
+        setup.bootstrap = bootstrap
+        run = setup.arguments("--once", "--start", "beginning")
+        for mode in ("exactly_once", "at_least_once"):
+            run[run.index("--delivery") + 1] = mode
+            result = kit.forktail("run", *run)
+            checks.that(
+                f"{mode}: it does not start before it is known whether that was committed",
+                result.returncode == 78 and "start once with --delivery transactional" in result.stderr,
+                f"{result.returncode} {result.stderr}",
+            )
+        with setup.service("--once") as service:
+            checks.equal("a start in the same mode finds it out", service.wait(40), 0)
+        run[run.index("--delivery") + 1] = "exactly_once"
+        checks.equal("then another mode may go on", kit.forktail("run", *run).returncode, 0)
+        checks.equal("each record is there once", setup.sorted_values(), list(range(100)))
+
+
 def what_cannot_be(checks, folder):
     setup = Setup(folder, "127.0.0.1:1")
     setup.append(range(10))
@@ -212,6 +239,7 @@ def main():
         a_copy_fences_the_original,
         a_transaction_that_took_too_long_is_sent_again,
         a_record_that_kafka_refuses,
+        another_mode_while_a_commit_is_pending,
         what_cannot_be,
     ]
     only = sys.argv[1:]
