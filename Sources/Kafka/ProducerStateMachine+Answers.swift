@@ -325,6 +325,16 @@ extension ProducerStateMachine {
 }
 
 extension KafkaProducerError {
+    /// Whether it says nothing of the record: the producer has ended, and another may send it.
+    package var isEndOfProducer: Bool {
+        switch self {
+        case .closed, .fatal: true
+        case .refused(let code, _, _):
+            ProduceErrorDisposition(KafkaError(rawValue: code)).action == .stop
+        default: false
+        }
+    }
+
     /// Whether a broker refused some records and is well, see ``ProduceErrorDisposition``.
     var isAboutRecords: Bool {
         guard case .refused(let code, _, _) = self else { return false }

@@ -13,11 +13,11 @@ struct ClosedRow: Sendable {
 
 /// What became of the batch of a row.
 struct RowReceipt: Sendable {
-    enum Fate: Sendable {
+    enum Fate: Sendable, Equatable {
         case acknowledged(baseOffset: Int64)
         /// It is not in the log, and never will be.
         case refused
-        /// It was given up, and may be in the log.
+        /// It was given up, and may be in the log or be sent by the next process.
         case unknown
     }
 
@@ -30,7 +30,8 @@ struct RowReceipt: Sendable {
         replaces = delivery.batch.replaces
         switch delivery.result {
         case .acknowledged(let baseOffset, _): fate = .acknowledged(baseOffset: baseOffset)
-        case .failed: fate = delivery.batch.mayBeInLog ? .unknown : .refused
+        case .failed(let error):
+            fate = delivery.batch.mayBeInLog || error.isEndOfProducer ? .unknown : .refused
         }
     }
 }
