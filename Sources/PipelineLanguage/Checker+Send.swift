@@ -6,7 +6,7 @@ extension Checker {
         for line in syntax.lines where isFirst(line.keyword, in: &seen) {
             parts[line.keyword.text] = checkLine(line)
         }
-        let headers = checkHeaders(syntax.headers)
+        let headers = withDefaults(checkHeaders(syntax.headers), at: keyword)
         for part in ["topic", "value"] where parts[part] == nil && !syntax.isBroken {
             report(
                 .incompleteSend,
@@ -108,6 +108,34 @@ extension Checker {
         return result
     }
 
+    /// The headers of a `send`, and those of the defaults that it does not set.
+    private mutating func withDefaults(_ headers: [Send.Header], at span: Span) -> [Send.Header] {
+        let set = Set(headers.map(\.name))
+        let inherited = context.defaults.headerSyntax(at: Span(span.end, span.end)).filter {
+            !set.contains($0.name.text)
+        }
+        return headers + inheriting { $0.checkHeaders(inherited) }
+    }
+
+    /// Checks something of the defaults: what is wrong with it is said where it stands.
+    private mutating func inheriting<Result>(_ check: (inout Checker) -> Result) -> Result {
+        let reported = diagnostics.count
+        defer { diagnostics.removeSubrange(reported...) }
+        return check(&self)
+    }
+
+    private mutating func noteInheritedPolicy() {
+        guard let policy = context.defaults.errorPolicy else { return }
+        let line = policy.prefix { $0 != "\n" }
+        report(
+            .inherited,
+            "`\(line)` is inherited",
+            at: file.parse.first?.span ?? file.start,
+            label: context.defaults.place.map { "from \($0)" },
+            help: "a pipeline with an `on error` of its own does not inherit it"
+        )
+    }
+
     private mutating func checkHeaderName(_ name: Name) {
         let isPrintable = name.text.unicodeScalars.allSatisfy {
             $0.value >= 0x20 && $0.value != 0x7F
@@ -155,6 +183,10 @@ extension Checker {
     mutating func checkErrorPolicy() -> ErrorPolicy? {
         reportRepeated("on error", file.errorPolicies.dropFirst().map(\.span))
         guard let policy = file.errorPolicies.first else { return inheritedPolicy() }
+        return checkErrorPolicy(policy)
+    }
+
+    mutating func checkErrorPolicy(_ policy: ErrorPolicySyntax) -> ErrorPolicy {
         isInErrorPolicy = true
         defer { isInErrorPolicy = false }
         scopes = [[:]]
@@ -185,10 +217,10 @@ extension Checker {
     }
 
     private mutating func inheritedPolicy() -> ErrorPolicy? {
-        if let inherited {
-            let span = Span(source.bytes.count, source.bytes.count)
-            let kind = Expression.Kind.literal(.string(inherited))
-            return .deadLetter(Expression(kind: kind, type: .string, span: span))
+        let end = Span(source.bytes.count, source.bytes.count)
+        if let policy = context.defaults.errorPolicySyntax(at: end) {
+            noteInheritedPolicy()
+            return inheriting { $0.checkErrorPolicy(policy) }
         }
         guard !file.broken.contains("on") else { return nil }
         report(

@@ -4,8 +4,7 @@
 struct Checker {
     let source: SourceText
     let file: SyntaxFile
-    /// The dead-letter topic of the defaults, if they name one.
-    let inherited: String?
+    let context: PipelineContext
     var diagnostics: [Diagnostic] = []
 
     // What `parse` says.
@@ -28,14 +27,16 @@ struct Checker {
     // Where we are.
     var state = FlowState()
     var isInErrorPolicy = false
+    /// True for what all pipelines inherit, which have no field in common.
+    var isInDefaults = false
     /// Fields and `let`s made of data whose shape nobody declared.
     var uncheckedFields: Set<Int> = []
     var uncheckedLocals: Set<Int> = []
 
-    init(source: SourceText, file: SyntaxFile, inherited: String?) {
+    init(source: SourceText, file: SyntaxFile, context: PipelineContext) {
         self.source = source
         self.file = file
-        self.inherited = inherited
+        self.context = context
     }
 
     /// The plan, if the whole file could be made sense of.
@@ -102,8 +103,8 @@ struct Checker {
 
     /// The type of a field here, or nil (and a diagnostic) when there is none.
     mutating func fieldType(_ name: Name) -> ValueType? {
-        guard !isInErrorPolicy else {
-            reportFieldInErrorPolicy(name)
+        guard !isInErrorPolicy, !isInDefaults else {
+            reportFieldOutsideRecord(name)
             return nil
         }
         switch slots[name.text].map({ state[$0] }) {
@@ -123,13 +124,16 @@ struct Checker {
         return type
     }
 
-    private mutating func reportFieldInErrorPolicy(_ name: Name) {
+    private mutating func reportFieldOutsideRecord(_ name: Name) {
         report(
             .unknownField,
-            "`on error` cannot use `\(name.text)`",
+            "`\(isInErrorPolicy ? "on error" : "defaults")` cannot use `\(name.text)`",
             at: name.span,
-            label: "the record may have failed before it had fields",
-            help: "use `@raw`, `@error.message` and the other `@` names"
+            label: isInErrorPolicy
+                ? "the record may have failed before it had fields" : "not every pipeline has it",
+            help: isInErrorPolicy
+                ? "use `@raw`, `@error.message` and the other `@` names"
+                : "use `@pipeline`, `@host` and the other `@` names"
         )
     }
 

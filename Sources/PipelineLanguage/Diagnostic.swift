@@ -65,6 +65,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
     case unused = "W602"
     case truncatedFile = "W603"
     case untyped = "N201"
+    case inherited = "N202"
 
     package var severity: Diagnostic.Severity {
         switch rawValue.first {
@@ -109,6 +110,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
         case .unused: "something computed that reaches no record"
         case .truncatedFile: "files that are truncated, and a journal that needs their bytes"
         case .untyped: "a `parse` without columns: names and types are not checked"
+        case .inherited: "an `on error` that the defaults give"
         }
     }
 }

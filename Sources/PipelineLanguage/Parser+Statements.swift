@@ -322,7 +322,7 @@ extension Parser {
 
     // MARK: on error
 
-    private mutating func errorPolicy() throws(Failure) -> ErrorPolicySyntax {
+    mutating func errorPolicy() throws(Failure) -> ErrorPolicySyntax {
         let start = current.span
         advance()
         guard skip(word: "error") else { throw unexpected("`error` after `on`") }

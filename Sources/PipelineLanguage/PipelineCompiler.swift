@@ -4,20 +4,20 @@ package struct PipelineCompiler {
     package static func compile(
         _ source: SourceText
     ) -> (plan: Plan?, diagnostics: [Diagnostic]) {
-        compile(source, inheriting: nil)
+        compile(source, in: PipelineContext())
     }
 
-    /// Compiles a text that may leave out `on error`, because the defaults name a topic for it.
+    /// Compiles a text that may use what `forktail.conf` says.
     package static func compile(
         _ source: SourceText,
-        inheriting deadLetterTopic: String?
+        in context: PipelineContext
     ) -> (plan: Plan?, diagnostics: [Diagnostic]) {
         var lexer = Lexer(source: source)
         let tokens = lexer.tokens()
         guard !lexer.isCutShort else { return (nil, lexer.diagnostics) }
         var parser = Parser(source: source, tokens: tokens)
         let file = parser.file()
-        var checker = Checker(source: source, file: file, inherited: deadLetterTopic)
+        var checker = Checker(source: source, file: file, context: context)
         let plan = checker.plan()
         var diagnostics = lexer.diagnostics
         // A text that does not close leads to further errors on its line, with the same cause.

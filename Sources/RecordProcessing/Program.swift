@@ -32,11 +32,22 @@ package struct Program: @unchecked Sendable {
 
     /// Compiles a checked plan for this host.
     ///
+    /// - Parameter secrets: the keys of `hmac`, by the names that `forktail.conf` gives them.
     /// - Throws: `ProgramError` for what only shows here: a missing environment variable, an unknown
     ///   zone, a pattern that PCRE2 refuses.
-    package init(plan: Plan, host: String, environment: [String: String]) throws(ProgramError) {
+    package init(
+        plan: Plan,
+        host: String,
+        environment: [String: String],
+        secrets: [String: SecretBytes] = [:]
+    ) throws(ProgramError) {
         let constants = ConstantPool()
-        var compiler = ProgramCompiler(plan: plan, environment: environment, constants: constants)
+        var compiler = ProgramCompiler(
+            plan: plan,
+            environment: environment,
+            secrets: secrets,
+            constants: constants
+        )
         self.plan = plan
         self.constants = constants
         self.host = constants.text(host)

@@ -4,12 +4,19 @@ import PipelineLanguage
 struct ProgramCompiler {
     let plan: Plan
     let environment: [String: String]
+    let secrets: [String: SecretBytes]
     let constants: ConstantPool
     private(set) var dropReasons: [String] = []
 
-    init(plan: Plan, environment: [String: String], constants: ConstantPool) {
+    init(
+        plan: Plan,
+        environment: [String: String],
+        secrets: [String: SecretBytes] = [:],
+        constants: ConstantPool
+    ) {
         self.plan = plan
         self.environment = environment
+        self.secrets = secrets
         self.constants = constants
     }
 

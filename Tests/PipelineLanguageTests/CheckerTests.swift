@@ -153,13 +153,37 @@ struct CheckerTests {
     @Test func `the defaults may say what happens on errors`() throws {
         let text = Till.from + Till.columns + Till.send
         let source = SourceText(path: "till.pipeline", text: text)
-        let plan = try #require(PipelineCompiler.compile(source, inheriting: "dead").plan)
+        var context = PipelineContext()
+        context.defaults.errorPolicy = "on error dead_letter \"dead.${@pipeline}\""
+        context.defaults.place = "forktail.conf:3"
+        let (compiled, diagnostics) = PipelineCompiler.compile(source, in: context)
+        let plan = try #require(compiled)
+        #expect(diagnostics.map(\.code) == [.inherited])
+        #expect(diagnostics.map(\.label) == ["from forktail.conf:3"])
         #expect(plan.errorPolicySpan == nil)
         guard case .deadLetter(let topic) = plan.errorPolicy else {
             Issue.record("the policy is \(plan.errorPolicy)")
             return
         }
-        #expect(topic.kind.literal == .string("dead"))
+        #expect(TopicNames(topic).pattern == "dead.*")
+    }
+
+    @Test func `each send has the headers of the defaults that it does not set`() throws {
+        let send = "send { topic = \"t\" value = @raw headers { team = \"till\" } }\n"
+        let text = Till.from + Till.columns + send + Till.send + Till.onError
+        var context = PipelineContext()
+        context.defaults.headers = [
+            .init(name: "forktail-pipeline", value: "\"${@pipeline}\""),
+            .init(name: "team", value: "\"nobody\""),
+        ]
+        let source = SourceText(path: "till.pipeline", text: text)
+        let plan = try #require(PipelineCompiler.compile(source, in: context).plan)
+        let sends = plan.steps.flatMap(\.sends)
+        #expect(
+            sends.map { $0.headers.map(\.name) } == [
+                ["team", "forktail-pipeline"], ["forktail-pipeline", "team"],
+            ]
+        )
     }
 
     @Test(arguments: [

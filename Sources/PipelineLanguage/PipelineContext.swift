@@ -1,0 +1,102 @@
+/// What surrounds a pipeline: all that it may take from `forktail.conf` without saying it itself.
+package struct PipelineContext: Sendable {
+    /// The names that `send to` may use: those of the `kafka` blocks.
+    package var clusters: [String] = []
+    /// The cluster that this process sends to, if it has a name.
+    package var cluster: String?
+    /// The names of `secrets`, for `hmac(…, key: NAME)`.
+    package var secrets: Set<String> = []
+    package var defaults = PipelineDefaults()
+
+    package init() {}
+
+    /// Why records cannot go to a cluster, and what to do; nil when they can.
+    func problem(ofCluster name: String) -> (message: String, help: String)? {
+        guard clusters.contains(name) else {
+            let help = SpellingHelp.suggestion(for: name, in: clusters)
+            let known = clusters.isEmpty ? "" : "; it has " + clusters.joined(separator: ", ")
+            return (
+                "there is no cluster `\(name)`",
+                help ?? "forktail.conf names clusters by `kafka \(name) { … }`\(known)"
+            )
+        }
+        guard name != cluster else { return nil }
+        let used = cluster.map { "to `\($0)`" } ?? "to another cluster"
+        return (
+            "this process sends \(used), and cannot send to `\(name)` as well",
+            "put these records into a pipeline of their own, and run it with --cluster \(name) and a"
+                + " --state-dir of its own"
+        )
+    }
+}
+
+/// What pipelines inherit that they do not say themselves: `defaults` of `forktail.conf`.
+///
+/// It is kept as text, so that the journal can keep it with the text of a pipeline: what was sent
+/// under other defaults must come out the same when it is made again.
+package struct PipelineDefaults: Hashable, Sendable {
+    /// A header of each `send` that does not set it.
+    package struct Header: Hashable, Sendable {
+        package var name: String
+        /// An expression, as written.
+        package var value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// The statement, as in `on error dead_letter "dead"`; nil when each pipeline has to have one.
+    package var errorPolicy: String?
+    package var headers: [Header]
+    /// Where the statement stands, as `forktail.conf:24`.
+    package var place: String?
+
+    package init(errorPolicy: String? = nil, headers: [Header] = [], place: String? = nil) {
+        self.errorPolicy = errorPolicy
+        self.headers = headers
+        self.place = place
+    }
+}
+
+extension PipelineDefaults {
+    func errorPolicySyntax(at span: Span) -> ErrorPolicySyntax? {
+        guard let errorPolicy else { return nil }
+        var parser = Parser(inherited: errorPolicy, at: span)
+        return try? parser.errorPolicy()
+    }
+
+    func headerSyntax(at span: Span) -> [SettingSyntax] {
+        headers.map { header in
+            var parser = Parser(inherited: header.value, at: span)
+            let name = Name(text: header.name, span: span)
+            return SettingSyntax(name: name, value: parser.expressionOrBroken())
+        }
+    }
+}
+
+extension Parser {
+    /// Reads a text that a file inherits, as if all of it stood at one place of that file.
+    fileprivate init(inherited text: String, at span: Span) {
+        let source = SourceText(path: "forktail.conf", text: text)
+        var lexer = Lexer(source: source)
+        self.init(source: source, tokens: lexer.tokens().map { $0.moved(to: span) })
+    }
+}
+
+extension Token {
+    fileprivate func moved(to span: Span) -> Token {
+        var token = self
+        token.span = span
+        if case .computed(let segments) = kind {
+            token.kind = .computed(
+                segments.map { segment in
+                    guard case .tokens(let tokens) = segment else { return segment }
+                    return .tokens(tokens.map { $0.moved(to: span) })
+                }
+            )
+        }
+        return token
+    }
+}
