@@ -24,6 +24,8 @@ final class SimulatedProcess {
         var journal: (any JournalKeeping)?
         /// Whether the journal may have lost its last commits.
         var isBehind = false
+        /// Called when all is known that the journal has lost.
+        var onRecovered: @Sendable () -> Void = {}
         /// The checkpoints of all files, for the journal.
         var files: () throws -> [FileCheckpoint] = { [] }
     }
@@ -114,6 +116,7 @@ final class SimulatedProcess {
                         board: board,
                         incarnation: 1,
                         recovering: journal.partitionsInDoubt,
+                        onRecovered: host.onRecovered,
                         wallClock: host.wallClock,
                         logger: logger
                     ),

@@ -102,6 +102,13 @@ extension History {
         durable = Durable(checkpoints: store.content, journal: journal.current)
     }
 
+    /// As what is written then is, that is durable.
+    func noteRecovered() {
+        guard isBehind else { return }
+        isBehind = false
+        noteDurable()
+    }
+
     func loseCommits() {
         guard let durable else { return }
         store.content = durable.checkpoints

@@ -217,7 +217,6 @@ final class History: @unchecked Sendable {
         lives += 1
         do {
             process = try SimulatedProcess(pipeline, on: host(), limits())
-            isBehind = false
         } catch {
             failure = failure ?? "it does not start: \(error)"
         }
@@ -240,6 +239,7 @@ final class History: @unchecked Sendable {
             onLog: { [unowned self] in note($0) },
             journal: shape.isExact ? journal : nil,
             isBehind: isBehind,
+            onRecovered: { [unowned self] in noteRecovered() },
             files: { [store] in Array(store.rows.values) }
         )
     }
