@@ -94,7 +94,7 @@ extension Checker {
         )
     }
 
-    private mutating func checkHeaders(_ headers: [SettingSyntax]) -> [Send.Header] {
+    mutating func checkHeaders(_ headers: [SettingSyntax]) -> [Send.Header] {
         var seen: Set<String> = []
         var result: [Send.Header] = []
         for header in headers {

@@ -72,7 +72,7 @@ extension Parser {
         return SettingSyntax(name: name, value: expressionOrBroken())
     }
 
-    private mutating func dashedName(_ what: String) throws(Failure) -> Name {
+    mutating func dashedName(_ what: String) throws(Failure) -> Name {
         if case .string = current.kind { return try expectText(what) }
         var name = try expectName(what)
         while current.sign == .minus || current.sign == .dot,
