@@ -1,6 +1,6 @@
 /// `parse`: how a line becomes fields.
 extension Checker {
-    static let plannedFormats = ["logfmt", "syslog", "cri", "avro", "protobuf"]
+    static let plannedFormats = ["avro", "protobuf"]
 
     mutating func checkParse() {
         guard let parse = file.parse.first else {
@@ -26,8 +26,13 @@ extension Checker {
         case "csv": checkCSV(parse)
         case "regex": checkRegex(parse)
         case "text": checkText(parse)
-        case "nginx_combined": checkNginx(parse)
-        default: reportUnknownFormat(parse.format)
+        case "logfmt": checkLogfmt(parse)
+        default:
+            guard let known = KnownFormat(rawValue: parse.format.text) else {
+                reportUnknownFormat(parse.format)
+                return
+            }
+            checkKnown(known, parse)
         }
     }
 
@@ -54,6 +59,7 @@ extension Checker {
     private mutating func checkJSON(_ parse: ParseSyntax) {
         format = .json
         isOpen = true
+        allowsStructure = true
         refuse(parse.arguments, of: "parse json")
         readColumns(parse)
     }
@@ -75,25 +81,14 @@ extension Checker {
         columns = [Column(name: "message", type: .string, time: nil, slot: 0, span: span)]
     }
 
-    private mutating func checkNginx(_ parse: ParseSyntax) {
-        format = .nginxCombined
-        refuse(parse.arguments, of: "parse nginx_combined")
-        let span = parse.format.span
-        for (slot, known) in Format.nginxColumns.enumerated() {
-            columns.append(
-                Column(name: known.name, type: known.type, time: nil, slot: slot, span: span)
-            )
-        }
-        guard let first = parse.columns?.first else { return }
-        report(
-            .repeated,
-            "`nginx_combined` has its own columns",
-            at: first.name.span,
-            help: "leave out the block; for other columns use `regex('…')`"
-        )
+    private mutating func checkLogfmt(_ parse: ParseSyntax) {
+        format = .logfmt
+        isOpen = true
+        refuse(parse.arguments, of: "parse logfmt")
+        readColumns(parse)
     }
 
-    private mutating func refuse(_ arguments: [ArgumentSyntax], of format: String) {
+    mutating func refuse(_ arguments: [ArgumentSyntax], of format: String) {
         guard let first = arguments.first else { return }
         report(.wrongArgument, "`\(format)` takes no arguments", at: first.value.span)
     }
@@ -227,7 +222,7 @@ extension Checker {
         }
     }
 
-    private mutating func column(_ syntax: ColumnSyntax, slot: Int) -> Column? {
+    mutating func column(_ syntax: ColumnSyntax, slot: Int) -> Column? {
         var time: TimeFormat?
         let type = syntax.type.map { checkType($0, time: &time) } ?? .any
         return Column(

@@ -10,7 +10,7 @@ extension Checker {
 
     mutating func checkType(_ syntax: TypeSyntax, time: inout TimeFormat?) -> ValueType {
         if let element = syntax.element.first {
-            guard isOpen else { return refuseStructure(syntax) }
+            guard allowsStructure else { return refuseStructure(syntax) }
             var ignored: TimeFormat?
             let type = checkType(element, time: &ignored)
             if let ignored {
@@ -55,7 +55,7 @@ extension Checker {
         if let argument = syntax.arguments.first {
             report(.wrongArgument, "`\(name)` takes no arguments", at: argument.value.span)
         }
-        return type.isObject && !isOpen ? refuseStructure(syntax) : type
+        return type.isObject && !allowsStructure ? refuseStructure(syntax) : type
     }
 
     private mutating func refuseStructure(_ syntax: TypeSyntax) -> ValueType {

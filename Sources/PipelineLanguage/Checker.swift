@@ -13,6 +13,8 @@ struct Checker {
     var columns: [Column] = []
     var isOpen = false
     var isUntyped = false
+    /// Whether a column may be a list or an object.
+    var allowsStructure = false
     /// True when `parse` is missing or could not be read: all fields are taken on trust.
     var isParseUnknown = false
 
@@ -41,8 +43,12 @@ struct Checker {
 
     /// The plan, if the whole file could be made sense of.
     mutating func plan() -> Plan? {
-        let input = checkFrom()
+        var input = checkFrom()
         checkParse()
+        if case .known(.cri) = format, input?.multiline == nil {
+            let pattern = Pattern(text: KnownFormat.splitLines, span: file.start)
+            input?.multiline = .continuedBy(pattern)
+        }
         let steps = checkSteps(file.steps)
         checkEnd()
         let policy = checkErrorPolicy()

@@ -4,7 +4,8 @@ extension Parser {
     ]
     /// Words of the language that this version does not know how to do.
     static let plannedStatements = ["rename", "keep", "include"]
-    static let formats = ["json", "csv", "text", "regex", "nginx_combined"]
+    static let formats =
+        ["json", "csv", "text", "regex", "logfmt"] + KnownFormat.allCases.map(\.rawValue)
 
     /// Reads a whole file.
     mutating func file() -> SyntaxFile {

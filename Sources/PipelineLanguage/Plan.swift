@@ -121,8 +121,10 @@ package enum Format: Sendable {
     case text
     /// Columns are the named groups.
     case regex(Pattern)
-    /// nginx's `combined`; the columns are `Format.nginxColumns`, in that order.
-    case nginxCombined
+    /// `key=value` pairs; a column is found by its key.
+    case logfmt
+    /// The columns are those of the format, in its order.
+    case known(KnownFormat)
 }
 
 package struct CSVFormat: Sendable {
@@ -150,6 +152,8 @@ package struct TimeFormat: Hashable, Sendable {
         case unix
         case unixMilliseconds
         case unixNanoseconds
+        /// `Nov 23 10:00:00` in a year, or ISO 8601.
+        case syslog(year: Int64)
         /// strptime's letters, and `%3f`, `%6f`, `%9f` for fractions.
         case pattern(String)
     }

@@ -28,7 +28,7 @@ package struct Program: @unchecked Sendable {
     /// For a regex pipeline, the group of each column.
     let groups: [Int]
     let version: Text
-    private let constants: ConstantPool
+    let constants: ConstantPool
 
     /// Compiles a checked plan for this host.
     ///
@@ -121,6 +121,7 @@ struct CompiledColumn: @unchecked Sendable {
 struct TimeReader: Sendable {
     enum Notation: Sendable {
         case iso8601, unix, unixMilliseconds, unixNanoseconds
+        case syslog([TimePattern], year: Int64)
         case pattern(TimePattern)
     }
 
@@ -132,11 +133,14 @@ struct TimeReader: Sendable {
     /// Nanoseconds since 1970, or `nil` when the text does not fit.
     func parse(_ text: Text) -> Int64? {
         switch notation {
-        case .iso8601: parseISO8601(text)
+        case .iso8601: parseISO8601(text, zone: zone)
         case .unix: parseUnixSeconds(text)
         case .unixMilliseconds: parseUnixMilliseconds(text)
         case .unixNanoseconds: parseUnixNanoseconds(text)
         case .pattern(let pattern): pattern.parse(text, zone: zone)
+        case .syslog(let patterns, let year):
+            patterns.lazy.compactMap { $0.parse(text, zone: zone, year: year) }.first
+                ?? parseISO8601(text, zone: zone)
         }
     }
 }

@@ -61,24 +61,16 @@ struct ProgramCompiler {
             let list = values.map { "\"\($0)\"" }.joined(separator: ", ")
             return .enumeration(values.map(constants.text), list: list)
         case .time:
-            guard let format = column.time else { return .time(try nginxTime(column.span)) }
+            guard let format = column.time else {
+                preconditionFailure("the checker let a time without a format pass")
+            }
             return .time(try reader(format, format.span))
         }
     }
 
-    /// The one notation of the combined log format.
-    private func nginxTime(_ span: Span) throws(ProgramError) -> TimeReader {
-        try patternReader("%d/%b/%Y:%H:%M:%S %z", zone: nil, span)
-    }
-
-    private func patternReader(
-        _ text: String,
-        zone: TimeZoneRules?,
-        _ span: Span
-    ) throws(ProgramError) -> TimeReader {
+    private func pattern(_ text: String, _ span: Span) throws(ProgramError) -> TimePattern {
         do {
-            let pattern = try TimePattern(text)
-            return TimeReader(notation: .pattern(pattern), zone: zone, label: "'\(text)'")
+            return try TimePattern(text)
         } catch {
             throw self.error("the time format cannot be used: \(error)", at: span)
         }
@@ -100,7 +92,14 @@ struct ProgramCompiler {
             return TimeReader(notation: .unixMilliseconds, zone: zone, label: "unix_ms")
         case .unixNanoseconds:
             return TimeReader(notation: .unixNanoseconds, zone: zone, label: "unix_ns")
-        case .pattern(let text): return try patternReader(text, zone: zone, span)
+        case .pattern(let text):
+            let pattern = try pattern(text, span)
+            return TimeReader(notation: .pattern(pattern), zone: zone, label: "'\(text)'")
+        case .syslog(let year):
+            let texts = ["%b %e %H:%M:%S", "%b %e %H:%M:%S.%f"]
+            let patterns = try texts.map { text throws(ProgramError) in try pattern(text, span) }
+            let notation = TimeReader.Notation.syslog(patterns, year: year)
+            return TimeReader(notation: notation, zone: zone, label: "in syslog of \(year)")
         }
     }
 

@@ -14,7 +14,7 @@ package struct FileContext: Sendable {
     }
     fileprivate var pathBytes: [UInt8] = []
     fileprivate var nameBytes: [UInt8] = []
-    fileprivate var layout: CSVLayout?
+    var layout: CSVLayout?
 
     package init(path: String, inode: UInt64, modified: Int64, header: [UInt8]?) {
         self.path = path
@@ -102,13 +102,6 @@ package struct StagedRecord {
     package var topicName: String { String(decoding: topic, as: UTF8.self) }
 }
 
-/// Where the columns of a CSV file stand.
-struct CSVLayout: Sendable {
-    var names: [[UInt8]]
-    /// For each declared column, its cell.
-    var cells: [Int]
-}
-
 /// Runs a program over one line after another; belongs to one thread.
 package final class RecordProcessor {
     // Safe: one thread has it, and no property is handed out while it is being changed. The run-time
@@ -132,12 +125,16 @@ package final class RecordProcessor {
     @exclusivity(unchecked) var failure: RecordFailure?
     /// Set by a test's `given`.
     @exclusivity(unchecked) var given: [Meta: Value] = [:]
-    @exclusivity(unchecked) private var jsonMembers: [JSONMember] = []
-    @exclusivity(unchecked) private var csvCells: [CSVCell] = []
+    @exclusivity(unchecked) var jsonMembers: [JSONMember] = []
+    @exclusivity(unchecked) var csvCells: [CSVCell] = []
+    @exclusivity(unchecked) var logfmtPairs: [LogfmtPair] = []
+    @exclusivity(unchecked) var lineFields = LineFields()
+    @exclusivity(unchecked) var syslogLine: SyslogLine
     @exclusivity(unchecked) var writer = JSONWriter()
 
     package init(program: Program) {
         self.program = program
+        syslogLine = SyslogLine(program.constants)
         locals = Array(repeating: .missing, count: program.plan.localNames.count)
         record.slots = Array(repeating: Record.Field(), count: program.slotNames.count)
     }
@@ -160,7 +157,8 @@ package final class RecordProcessor {
                 guard try parse(event, in: &file) else { return .consumed }
                 return try run(program.code)
             } catch {
-                return fail(RecordFailure(kind: error.kind, message: error.message))
+                let failure = RecordFailure(kind: error.kind, message: error.message)
+                return error.stopsFile ? .stopped(failure) : fail(failure)
             }
         }
     }
@@ -322,168 +320,6 @@ package final class RecordProcessor {
         let time = position.readTime.multipliedReportingOverflow(by: 1_000_000).partialValue
         add("dlq.time", scratch.copy(formatISO8601(time)))
         staged.append(record)
-    }
-
-    // MARK: Parsing
-
-    /// Fills the slots; false for a line that is no record.
-    private func parse(_ event: Text, in file: inout FileContext) throws(EvaluationError) -> Bool {
-        record.reset()
-        switch program.plan.format {
-        case .text:
-            record.slots[0].value = .string(event)
-        case .json: try parseJSON(event)
-        case .csv(let format): return try parseCSV(event, format, in: &file)
-        case .regex: try parseRegex(event)
-        case .nginxCombined: try parseNginx(event)
-        }
-        return true
-    }
-
-    private func parseJSON(_ event: Text) throws(EvaluationError) {
-        jsonMembers.removeAll(keepingCapacity: true)
-        if let error = JSONScanner.scanObject(event, members: &jsonMembers) {
-            throw EvaluationError("not JSON: \(error)", kind: .parse)
-        }
-        record.isOpen = true
-        for member in jsonMembers {
-            let name = member.nameHasEscapes ? unescaped(member.name) : member.name
-            let slot = program.slotNames.firstIndex { equal($0, name) }
-            record.members.append(Record.Member(name: member.name, value: member.value, slot: slot))
-            if let slot {
-                record.slots[slot] = Record.Field(value: .json(member.value), json: member.value)
-            }
-        }
-        for (slot, column) in program.columns.enumerated() {
-            record.slots[slot].value = try convert(json: record.slots[slot].json, column)
-        }
-        for slot in program.columns.count..<record.slots.count {
-            if let json = record.slots[slot].json { record.slots[slot].value = scalar(json) }
-        }
-    }
-
-    private func parseCSV(
-        _ event: Text,
-        _ format: CSVFormat,
-        in file: inout FileContext
-    ) throws(EvaluationError) -> Bool {
-        csvCells.removeAll(keepingCapacity: true)
-        let error = CSVRow.split(
-            event,
-            separator: format.separator,
-            quote: format.quote,
-            into: &csvCells
-        )
-        if let error { throw EvaluationError("not CSV: \(error)", kind: .parse) }
-        if format.hasHeader, file.header == nil {
-            file.header = Array(event)
-            file.layout = try layout(csvCells)
-            return false
-        }
-        if file.layout == nil { file.layout = try storedLayout(of: file, format) }
-        guard let layout = file.layout else { return false }
-        guard csvCells.count == layout.names.count else {
-            throw EvaluationError(
-                "the row has \(csvCells.count) columns, not \(layout.names.count)",
-                kind: .parse
-            )
-        }
-        for (slot, column) in program.columns.enumerated() {
-            let cell = text(of: csvCells[layout.cells[slot]])
-            try fill(slot, column, from: cell, emptyIsMissing: true)
-        }
-        if program.plan.isUntyped { addUntypedCells(layout) }
-        return true
-    }
-
-    private func addUntypedCells(_ layout: CSVLayout) {
-        record.isOpen = true
-        for (index, name) in layout.names.enumerated() {
-            let cell = text(of: csvCells[index])
-            let value: Value = cell.isEmpty ? .null : .string(cell)
-            let name = scratch.copy(name)
-            let slot = program.slotNames.firstIndex { equal($0, name) }
-            if let slot { record.slots[slot].value = value }
-            record.members.append(
-                Record.Member(name: quotedContent(name), value: jsonText(of: value), slot: slot)
-            )
-        }
-    }
-
-    private func storedLayout(
-        of file: FileContext,
-        _ format: CSVFormat
-    ) throws(EvaluationError) -> CSVLayout {
-        guard let header = file.header else {
-            let names = program.columns.map { Array($0.name) }
-            return CSVLayout(names: names, cells: Array(program.columns.indices))
-        }
-        var cells: [CSVCell] = []
-        let bytes = scratch.copy(header)
-        _ = CSVRow.split(bytes, separator: format.separator, quote: format.quote, into: &cells)
-        return try layout(cells)
-    }
-
-    private func layout(_ cells: [CSVCell]) throws(EvaluationError) -> CSVLayout {
-        let names = cells.map { Array(text(of: $0)) }
-        var places: [Int] = []
-        for column in program.columns {
-            let name = Array(column.name)
-            guard let place = names.firstIndex(of: name) else {
-                throw EvaluationError(
-                    "header mismatch: the header row has no column \"\(column.label)\"",
-                    kind: .parse
-                )
-            }
-            places.append(place)
-        }
-        return CSVLayout(names: names, cells: places)
-    }
-
-    private func text(of cell: CSVCell) -> Text {
-        guard cell.needsUnquoting else { return cell.text }
-        let target = scratch.allocate(cell.text.count)
-        let count = cell.unquote(into: target)
-        return Text(rebasing: target[..<count])
-    }
-
-    private func parseRegex(_ event: Text) throws(EvaluationError) {
-        guard let regex = program.lineRegex else { return }
-        let matched: Bool
-        do {
-            matched = try matcher.match(regex, event)
-        } catch {
-            throw EvaluationError("the regular expression gave up: \(error)", kind: .parse)
-        }
-        guard matched else {
-            throw EvaluationError("the line does not match the regular expression", kind: .parse)
-        }
-        for (slot, column) in program.columns.enumerated() {
-            let range = matcher.group(program.groups[slot])
-            let text = range.map { Text(rebasing: event[$0]) }
-            try fill(slot, column, from: text, emptyIsMissing: false)
-        }
-    }
-
-    private func parseNginx(_ event: Text) throws(EvaluationError) {
-        var fields = NginxFields()
-        if let error = fields.parse(event) {
-            throw EvaluationError("not a combined log line: \(error)", kind: .parse)
-        }
-        for (slot, column) in program.columns.enumerated() {
-            try fill(slot, column, from: fields.text(slot), emptyIsMissing: false)
-        }
-    }
-
-    private func fill(
-        _ slot: Int,
-        _ column: CompiledColumn,
-        from text: Text?,
-        emptyIsMissing: Bool
-    ) throws(EvaluationError) {
-        let value = try convert(text: text, column, emptyIsMissing: emptyIsMissing)
-        record.slots[slot].value = value
-        if case .time = value { record.slots[slot].source = text }
     }
 }
 

@@ -78,9 +78,11 @@ struct TimePattern: Sendable {
     }
 
     /// Nanoseconds since 1970, or `nil` when the text does not fit.
-    func parse(_ text: Text, zone: TimeZoneRules?) -> Int64? {
+    ///
+    /// - Parameter year: of a text that names none.
+    func parse(_ text: Text, zone: TimeZoneRules?, year: Int64 = 1970) -> Int64? {
         var reader = DateReader(text)
-        var parts = DateParts()
+        var parts = DateParts(year: year)
         for piece in pieces {
             guard take(piece, &reader, &parts) else { return nil }
         }
@@ -252,8 +254,10 @@ private struct DateReader {
 
 // MARK: - Other notations
 
-/// `2026-11-24T10:00:00.123+01:00`, or with a space for the `T`; a time without a zone is UTC.
-func parseISO8601(_ text: Text) -> Int64? {
+/// `2026-11-24T10:00:00.123+01:00`, or with a space for the `T`.
+///
+/// - Parameter zone: of a text that names none; UTC, if there is none either.
+func parseISO8601(_ text: Text, zone: TimeZoneRules? = nil) -> Int64? {
     var reader = DateReader(text)
     var parts = DateParts()
     guard text.count >= 16, reader.number(4, into: &parts.year), reader.take(UInt8(ascii: "-")),
@@ -269,7 +273,7 @@ func parseISO8601(_ text: Text) -> Int64? {
         guard reader.fraction(nil, into: &parts.nanosecond) else { return nil }
     }
     if !reader.isAtEnd, !reader.offset(into: &parts.offset) { return nil }
-    return reader.isAtEnd ? parts.nanoseconds(in: nil) : nil
+    return reader.isAtEnd ? parts.nanoseconds(in: zone) : nil
 }
 
 /// Seconds since 1970, with or without a fraction.

@@ -100,6 +100,8 @@ func firstIndex(of part: Text, in text: Text, from start: Int = 0) -> Int? {
 struct EvaluationError: Error {
     var kind: RecordFailure.Kind = .expr
     let message: String
+    /// Whether no line of this file can be a record, whatever `on error` says.
+    var stopsFile = false
 
     init(_ message: String, kind: RecordFailure.Kind = .expr) {
         self.message = message

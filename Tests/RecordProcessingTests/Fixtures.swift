@@ -27,11 +27,12 @@ final class Bench {
     static func value(
         _ expression: String,
         parse: String = "parse json",
+        from: String = "",
         policy: String = "on error dead_letter \"dead\""
     ) throws -> Bench {
         try Bench(
             """
-            from "*.log"
+            from "*.log" \(from)
             \(parse)
             send {
               topic = "t"

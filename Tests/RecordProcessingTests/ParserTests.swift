@@ -112,10 +112,10 @@ struct CSVParsingTests {
         )
     }
 
-    @Test func `a header without a declared column fails`() throws {
+    @Test func `a header without a declared column stops the file, whatever the policy`() throws {
         let bench = try Bench.value("json(*)", parse: typed)
         let outcome = bench.run("id,note")
-        #expect(outcome == #"dead: header mismatch: the header row has no column "sum""#)
+        #expect(outcome == #"stop: header mismatch: the header row has no column "sum""#)
     }
 }
 
@@ -210,6 +210,26 @@ struct DamagedInputTests {
             (
                 try Bench.value("json(*)", parse: "parse nginx_combined"),
                 #"1.2.3.4 - - [24/Nov/2026:08:00:00 +0100] "GET / HTTP/1.1" 200 5 "r" "u""#
+            ),
+            (
+                try Bench.value("json(*)", parse: "parse apache_common"),
+                #"1.2.3.4 - - [24/Nov/2026:08:00:00 +0100] "GET / HTTP/1.1" 200 5"#
+            ),
+            (
+                try Bench.value("json(*)", parse: "parse logfmt {\n n: int\n}"),
+                #"n=5 msg="a \"b\" c" x=y z"#
+            ),
+            (
+                try Bench.value("json(*)", parse: "parse syslog(year: 2026, zone: \"UTC\")"),
+                #"<34>1 2026-11-24T08:00:00Z h app 7 id [a@1 b="c\]" d="e"][f] text"#
+            ),
+            (
+                try Bench.value("json(*)", parse: "parse syslog(year: 2026, zone: \"UTC\")"),
+                "<34>Nov 24 08:00:00 host app[7]: text"
+            ),
+            (
+                try Bench.value("json(*)", parse: "parse cri"),
+                "2026-11-24T08:00:00Z stdout P a\n2026-11-24T08:00:01Z stdout F b"
             ),
             (
                 try Bench.value(
