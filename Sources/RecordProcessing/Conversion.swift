@@ -158,9 +158,21 @@ func isDecimal(_ text: Text) -> Bool {
     JSONScanner.isNumber(text)
 }
 
+/// A finite number in decimal digits: neither `nan` nor `0x1p3`.
 func parseDouble(_ text: Text) -> Double? {
-    guard text.count <= 400 else { return nil }
-    return Double(String(decoding: text, as: UTF8.self))
+    guard text.count <= 400, text.allSatisfy(isPartOfDecimal),
+        let number = Double(String(decoding: text, as: UTF8.self)), number.isFinite
+    else { return nil }
+    return number
+}
+
+private func isPartOfDecimal(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"),
+        UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"):
+        true
+    default: false
+    }
 }
 
 func parseBool(_ text: Text) -> Bool? {
