@@ -133,7 +133,7 @@ extension Checker {
 
     private static let notations: [String: TimeFormat.Notation] = [
         "iso8601": .iso8601, "unix": .unix, "unix_ms": .unixMilliseconds,
-        "unix_ns": .unixNanoseconds,
+        "unix_us": .unixMicroseconds, "unix_ns": .unixNanoseconds,
     ]
 
     private mutating func notation(_ value: ExpressionSyntax) -> TimeFormat.Notation? {
@@ -149,7 +149,7 @@ extension Checker {
             "`\(word)` is not a time format",
             at: value.span,
             help: SpellingHelp.suggestion(for: word, in: Self.notations.keys.sorted())
-                ?? "write `iso8601`, `unix`, `unix_ms`, `unix_ns`, or strptime's letters in quotes"
+                ?? "write `iso8601`, `unix`, `unix_ms`, `unix_us`, `unix_ns`, or strptime's letters in quotes"
         )
         return nil
     }

@@ -151,6 +151,7 @@ package struct TimeFormat: Hashable, Sendable {
         /// Seconds since 1970, with or without a fraction.
         case unix
         case unixMilliseconds
+        case unixMicroseconds
         case unixNanoseconds
         /// `Nov 23 10:00:00` in a year, or ISO 8601.
         case syslog(year: Int64)

@@ -120,7 +120,7 @@ struct CompiledColumn: @unchecked Sendable {
 /// How the text of a time column is read.
 struct TimeReader: Sendable {
     enum Notation: Sendable {
-        case iso8601, unix, unixMilliseconds, unixNanoseconds
+        case iso8601, unix, unixMilliseconds, unixMicroseconds, unixNanoseconds
         case syslog([TimePattern], year: Int64)
         case pattern(TimePattern)
     }
@@ -136,6 +136,7 @@ struct TimeReader: Sendable {
         case .iso8601: parseISO8601(text, zone: zone)
         case .unix: parseUnixSeconds(text)
         case .unixMilliseconds: parseUnixMilliseconds(text)
+        case .unixMicroseconds: parseUnixMicroseconds(text)
         case .unixNanoseconds: parseUnixNanoseconds(text)
         case .pattern(let pattern): pattern.parse(text, zone: zone)
         case .syslog(let patterns, let year):

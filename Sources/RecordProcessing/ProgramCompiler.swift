@@ -90,6 +90,8 @@ struct ProgramCompiler {
         case .unix: return TimeReader(notation: .unix, zone: zone, label: "unix")
         case .unixMilliseconds:
             return TimeReader(notation: .unixMilliseconds, zone: zone, label: "unix_ms")
+        case .unixMicroseconds:
+            return TimeReader(notation: .unixMicroseconds, zone: zone, label: "unix_us")
         case .unixNanoseconds:
             return TimeReader(notation: .unixNanoseconds, zone: zone, label: "unix_ns")
         case .pattern(let text):

@@ -172,6 +172,33 @@ private struct DateReader {
         return true
     }
 
+    /// Just so many digits.
+    mutating func digits(_ count: Int, into result: inout Int64) -> Bool {
+        var number: Int64 = 0
+        for _ in 0..<count {
+            guard let next = digit() else { return false }
+            number = number * 10 + next
+        }
+        result = number
+        return true
+    }
+
+    /// ISO 8601's `hh:mm[:ss[.fraction]]`, or without colons.
+    mutating func clock(_ isExtended: Bool, into parts: inout DateParts) -> Bool {
+        guard digits(2, into: &parts.hour), !isExtended || take(UInt8(ascii: ":")),
+            digits(2, into: &parts.minute)
+        else { return false }
+        let hasSeconds = isExtended ? take(UInt8(ascii: ":")) : isAtDigit
+        guard hasSeconds else { return true }
+        guard digits(2, into: &parts.second) else { return false }
+        guard take(UInt8(ascii: ".")) || take(UInt8(ascii: ",")) else { return true }
+        return fraction(nil, into: &parts.nanosecond)
+    }
+
+    private var isAtDigit: Bool {
+        place < text.count && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(text[place])
+    }
+
     mutating func fraction(_ count: Int?, into nanoseconds: inout Int64) -> Bool {
         var value: Int64 = 0
         var taken = 0
@@ -248,30 +275,29 @@ private struct DateReader {
         }
         let seconds = (a * 10 + b) * 3600 + minutes * 60
         offset = isNegative ? -seconds : seconds
-        return minutes < 60
+        return minutes < 60 && seconds < Calendar.secondsPerDay
     }
 }
 
 // MARK: - Other notations
 
-/// `2026-11-24T10:00:00.123+01:00`, or with a space for the `T`.
+/// `2026-11-24T10:00:00.123+01:00`, with a space for the `T`, without `-` and `:`, or a date alone.
 ///
 /// - Parameter zone: of a text that names none; UTC, if there is none either.
 func parseISO8601(_ text: Text, zone: TimeZoneRules? = nil) -> Int64? {
     var reader = DateReader(text)
     var parts = DateParts()
-    guard text.count >= 16, reader.number(4, into: &parts.year), reader.take(UInt8(ascii: "-")),
-        reader.number(2, into: &parts.month), reader.take(UInt8(ascii: "-")),
-        reader.number(2, into: &parts.day),
+    guard reader.digits(4, into: &parts.year) else { return nil }
+    let isExtended = reader.take(UInt8(ascii: "-"))
+    guard reader.digits(2, into: &parts.month), !isExtended || reader.take(UInt8(ascii: "-")),
+        reader.digits(2, into: &parts.day)
+    else { return nil }
+    if reader.isAtEnd { return isExtended ? parts.nanoseconds(in: zone) : nil }
+    guard
         reader.take(UInt8(ascii: "T")) || reader.take(UInt8(ascii: "t"))
             || reader.take(UInt8(ascii: " ")),
-        reader.number(2, into: &parts.hour), reader.take(UInt8(ascii: ":")),
-        reader.number(2, into: &parts.minute)
+        reader.clock(isExtended, into: &parts)
     else { return nil }
-    if reader.take(UInt8(ascii: ":")), !reader.number(2, into: &parts.second) { return nil }
-    if reader.take(UInt8(ascii: ".")) || reader.take(UInt8(ascii: ",")) {
-        guard reader.fraction(nil, into: &parts.nanosecond) else { return nil }
-    }
     if !reader.isAtEnd, !reader.offset(into: &parts.offset) { return nil }
     return reader.isAtEnd ? parts.nanoseconds(in: zone) : nil
 }
@@ -294,6 +320,12 @@ func parseUnixSeconds(_ text: Text) -> Int64? {
 func parseUnixMilliseconds(_ text: Text) -> Int64? {
     guard let value = parseInt(text) else { return nil }
     let (result, overflow) = value.multipliedReportingOverflow(by: 1_000_000)
+    return overflow ? nil : result
+}
+
+func parseUnixMicroseconds(_ text: Text) -> Int64? {
+    guard let value = parseInt(text) else { return nil }
+    let (result, overflow) = value.multipliedReportingOverflow(by: 1000)
     return overflow ? nil : result
 }
 
