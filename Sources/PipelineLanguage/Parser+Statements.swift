@@ -417,7 +417,7 @@ extension Parser {
     ) throws(Failure) -> TestSyntax.Expectation {
         if current.sign == .openBrace {
             let record = try recordLines(Self.sendWords, isExpectation: true)
-            return .init(kind: .record(record), span: keyword)
+            return .init(kind: .record(record), span: keyword.joined(to: previousSpan))
         }
         let word = try expectName("`{`, `drop`, `dead_letter` or `nothing`")
         switch word.text {

@@ -366,4 +366,10 @@ package struct ExpectedRecord: Sendable {
     package var timestamp: Expression?
     package var partition: Expression?
     package var headers: [Send.Header] = []
+
+    /// True for `expect { }`, into which `forktail test --update` writes.
+    package var isEmpty: Bool {
+        topic == nil && key == nil && value == nil && valueMembers == nil && timestamp == nil
+            && partition == nil && headers.isEmpty
+    }
 }

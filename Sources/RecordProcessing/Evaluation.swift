@@ -37,6 +37,9 @@ extension RecordProcessor {
         case .interpolation(let parts): return .string(try joined(parts))
         case .match(let subject, let arms, let otherwise):
             return try match(subject, arms, otherwise)
+        case .reached(let point, let result):
+            reached[point] = true
+            return try evaluate(result)
         }
     }
 

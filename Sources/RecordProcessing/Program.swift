@@ -28,25 +28,31 @@ package struct Program: @unchecked Sendable {
     /// For a regex pipeline, the group of each column.
     let groups: [Int]
     let version: Text
+    /// The places that tests should reach; none unless they are measured.
+    package let coveragePoints: [CoveragePoint]
     let constants: ConstantPool
 
     /// Compiles a checked plan for this host.
     ///
     /// - Parameter secrets: the keys of `hmac`, by the names that `forktail.conf` gives them.
+    /// - Parameter measuresCoverage: whether processors note which places they reach.
     /// - Throws: `ProgramError` for what only shows here: a missing environment variable, an unknown
     ///   zone, a pattern that PCRE2 refuses.
     package init(
         plan: Plan,
         host: String,
         environment: [String: String],
-        secrets: [String: SecretBytes] = [:]
+        secrets: [String: SecretBytes] = [:],
+        measuresCoverage: Bool = false
     ) throws(ProgramError) {
         let constants = ConstantPool()
+        let coverage = measuresCoverage ? CoverageMap() : nil
         var compiler = ProgramCompiler(
             plan: plan,
             environment: environment,
             secrets: secrets,
-            constants: constants
+            constants: constants,
+            coverage: coverage
         )
         self.plan = plan
         self.constants = constants
@@ -61,6 +67,7 @@ package struct Program: @unchecked Sendable {
             try compiler.regex(multiline.pattern.text, at: multiline.pattern.span)
         }
         dropReasons = compiler.dropReasons
+        coveragePoints = coverage?.points ?? []
         version = constants.text(
             String(
                 plan.source.bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
@@ -149,6 +156,10 @@ struct TimeReader: Sendable {
 /// A flat list of instructions; jumps are indices into it.
 struct Code: Sendable {
     var instructions: [Instruction] = []
+
+    mutating func append(_ mark: Instruction?) {
+        if let mark { instructions.append(mark) }
+    }
 }
 
 enum Instruction: Sendable {
@@ -161,6 +172,8 @@ enum Instruction: Sendable {
     case branch(Node, otherwise: Int)
     case jump(Int)
     case send(CompiledSend)
+    /// Notes that a place was reached; only in programs that are measured.
+    case reached(Int)
 }
 
 struct CompiledPath: @unchecked Sendable {
@@ -207,6 +220,8 @@ indirect enum Node: @unchecked Sendable {
     case object([(name: Text, value: Node)])
     case interpolation([Node])
     case match(subject: Node?, arms: [(patterns: [Node], result: Node)], otherwise: Node?)
+    /// Notes that a place was reached; only in programs that are measured.
+    case reached(Int, Node)
 }
 
 /// A literal, with its text in the program's own memory.

@@ -6,18 +6,22 @@ struct ProgramCompiler {
     let environment: [String: String]
     let secrets: [String: SecretBytes]
     let constants: ConstantPool
+    /// Where the places are kept that tests should reach; nil where nobody measures.
+    let coverage: CoverageMap?
     private(set) var dropReasons: [String] = []
 
     init(
         plan: Plan,
         environment: [String: String],
         secrets: [String: SecretBytes] = [:],
-        constants: ConstantPool
+        constants: ConstantPool,
+        coverage: CoverageMap? = nil
     ) {
         self.plan = plan
         self.environment = environment
         self.secrets = secrets
         self.constants = constants
+        self.coverage = coverage
     }
 
     private func error(_ message: String, at span: Span) -> ProgramError {
@@ -132,17 +136,39 @@ struct ProgramCompiler {
             case .remove(let paths):
                 for path in paths { code.instructions.append(.remove(compiled(path))) }
             case .drop(let reason, let condition):
-                code.instructions.append(
-                    .drop(reason: reasonIndex(reason), condition: try optional(condition))
-                )
+                let reason = reasonIndex(reason)
+                try append(.drop, step, condition, to: &code) {
+                    .drop(reason: reason, condition: $0)
+                }
             case .reject(let reason, let condition):
-                code.instructions.append(
-                    .reject(reason: reason, condition: try optional(condition))
-                )
+                try append(.reject, step, condition, to: &code) {
+                    .reject(reason: reason, condition: $0)
+                }
             case .if(let branches, let otherwise): try append(branches, otherwise, to: &code)
-            case .send(let send): code.instructions.append(.send(try compiled(send)))
+            case .send(let send):
+                code.instructions.append(.send(try compiled(send)))
+                code.append(mark(.send, step.span, showing: send.topic.span))
             }
         }
+    }
+
+    /// Appends a step that ends the record, if its condition holds.
+    private func append(
+        _ kind: CoveragePoint.Kind,
+        _ step: Step,
+        _ condition: Expression?,
+        to code: inout Code,
+        _ make: (Node?) -> Instruction
+    ) throws(ProgramError) {
+        let condition = try optional(condition)
+        guard let mark = mark(kind, step.span) else {
+            code.instructions.append(make(condition))
+            return
+        }
+        if let condition {
+            code.instructions.append(.branch(condition, otherwise: code.instructions.count + 3))
+        }
+        code.instructions += [mark, make(nil)]
     }
 
     private mutating func append(
@@ -155,11 +181,13 @@ struct ProgramCompiler {
             let condition = try node(branch.condition)
             let start = code.instructions.count
             code.instructions.append(.jump(0))
+            code.append(mark(.branch, branch.condition.span))
             try append(branch.steps, to: &code)
             ends.append(code.instructions.count)
             code.instructions.append(.jump(0))
             code.instructions[start] = .branch(condition, otherwise: code.instructions.count)
         }
+        code.append(markOtherwise(otherwise))
         try append(otherwise, to: &code)
         for end in ends { code.instructions[end] = .jump(code.instructions.count) }
     }
@@ -294,11 +322,12 @@ struct ProgramCompiler {
 
     private func match(_ match: Match) throws(ProgramError) -> Node {
         var arms: [(patterns: [Node], result: Node)] = []
-        for arm in match.arms { arms.append((try nodes(arm.patterns), try node(arm.result))) }
-        return .match(
-            subject: try optional(match.subject),
-            arms: arms,
-            otherwise: try optional(match.otherwise)
-        )
+        for arm in match.arms {
+            arms.append((try nodes(arm.patterns), marked(try node(arm.result), arm)))
+        }
+        let otherwise = try match.otherwise.map { otherwise throws(ProgramError) in
+            marked(try node(otherwise), otherwise: otherwise)
+        }
+        return .match(subject: try optional(match.subject), arms: arms, otherwise: otherwise)
     }
 }

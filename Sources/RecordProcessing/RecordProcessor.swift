@@ -130,6 +130,8 @@ package final class RecordProcessor {
     @exclusivity(unchecked) var logfmtPairs: [LogfmtPair] = []
     @exclusivity(unchecked) var lineFields = LineFields()
     @exclusivity(unchecked) var syslogLine: SyslogLine
+    /// Which of the program's `coveragePoints` any line has reached.
+    @exclusivity(unchecked) package internal(set) var reached: [Bool] = []
     @exclusivity(unchecked) var writer = JSONWriter()
 
     package init(program: Program) {
@@ -137,6 +139,7 @@ package final class RecordProcessor {
         syslogLine = SyslogLine(program.constants)
         locals = Array(repeating: .missing, count: program.plan.localNames.count)
         record.slots = Array(repeating: Record.Field(), count: program.slotNames.count)
+        reached = Array(repeating: false, count: program.coveragePoints.count)
     }
 
     /// Whether a line fits the pattern that says which lines are one event.
@@ -163,6 +166,23 @@ package final class RecordProcessor {
         }
     }
 
+    /// Parses an event and runs no step.
+    package func parseOnly(
+        _ event: Text,
+        in file: inout FileContext,
+        at position: RecordPosition
+    ) -> ParsedEvent {
+        begin(event, position)
+        return withFile(&file) { file in
+            do throws(EvaluationError) {
+                guard try parse(event, in: &file) else { return .consumed }
+                return .fields(try allFields(except: []).members.map(shownField))
+            } catch {
+                return .failed
+            }
+        }
+    }
+
     /// Hands an event that Kafka refuses to `on error`.
     package func fail(
         _ event: Text,
@@ -185,7 +205,10 @@ package final class RecordProcessor {
         failure = nil
     }
 
-    private func withFile(_ file: inout FileContext, _ body: (inout FileContext) -> Fate) -> Fate {
+    private func withFile<Result>(
+        _ file: inout FileContext,
+        _ body: (inout FileContext) -> Result
+    ) -> Result {
         inode = file.inode
         modified = file.modified
         // Kept alive and in place by the two constants below.
@@ -220,6 +243,7 @@ package final class RecordProcessor {
                 next = target
                 continue
             case .send(let send): try stage(send)
+            case .reached(let point): reached[point] = true
             }
             next += 1
         }

@@ -41,6 +41,20 @@ package struct LoadedPipeline: Sendable {
         }
     }
 
+    /// The same program with marks at the places that its tests should reach.
+    func measuredProgram() throws -> Program {
+        do {
+            return try Program(
+                plan: plan,
+                host: hostName(),
+                environment: environmentVariables(),
+                measuresCoverage: true
+            )
+        } catch {
+            throw ServiceError(.configuration, "\(plan.source.path): \(error)")
+        }
+    }
+
     /// Turns this pipeline's files into UTF-8; nil when that is what they are.
     ///
     /// A lane needs one for all its files of this pipeline.

@@ -6,28 +6,61 @@ struct Test: ParsableCommand {
         abstract: "Run the test blocks of pipeline files.",
         discussion: """
             Examples:
-              forktail test orders.pipeline
-              forktail test --filter masked /etc/forktail/pipelines
+              forktail test --coverage orders.pipeline
+              forktail test --filter 'masked|routed' --format junit /etc/forktail/pipelines
             """
     )
 
     @Argument(help: "Pipeline files, or folders of them.")
     var paths: [String]
 
-    @Option(help: "Only tests whose name contains this.")
+    @Option(
+        help: ArgumentHelp(
+            "Only tests with a name that this regular expression (PCRE2) matches somewhere.",
+            valueName: "regex"
+        )
+    )
     var filter: String?
+
+    @Flag(help: "Write into each empty `expect { }` what came there, in the file.")
+    var update = false
+
+    @Flag(help: "Also list the sends, drops, rejects, branches and arms that no test reached.")
+    var coverage = false
+
+    @Option(help: "text, json (one object) or junit.")
+    var format: TestReport.Format = .text
 
     @OptionGroup var common: CommonOptions
 
     func run() throws {
         try ending {
-            let pipelines = try PipelineLoader(for: .atLeastOnce).load(
-                paths: paths,
-                color: common.color.isOn
-            )
-            let report = try PipelineTests(pipelines: pipelines, filter: filter).run()
-            try writeToStandardOutput(report.text)
+            if update { try updateFiles() }
+            let report = try tests().run()
+            try writeToStandardOutput(report.rendered(as: format))
             return report.failed == 0 ? .success : .testsFailed
         }
     }
+
+    private func tests() throws -> PipelineTests {
+        let pipelines = try PipelineLoader(for: .atLeastOnce).load(
+            paths: paths,
+            color: common.color.isOn
+        )
+        return try PipelineTests(
+            pipelines: pipelines,
+            filter: filter,
+            measuresCoverage: coverage
+        )
+    }
+
+    private func updateFiles() throws {
+        for update in try tests().updates() {
+            try ReplacedFile.replace(update.path, with: update.text)
+            let expects = update.count == 1 ? "expect" : "expects"
+            writeToStandardError("updated \(update.count) \(expects) in \(update.path.printable)\n")
+        }
+    }
 }
+
+extension TestReport.Format: ExpressibleByArgument {}

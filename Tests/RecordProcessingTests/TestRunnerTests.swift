@@ -1,0 +1,259 @@
+import PipelineLanguage
+import Testing
+
+@testable import RecordProcessing
+
+/// What `forktail test` finds out about a pipeline.
+struct TestRunnerTests {
+    private static let head = """
+        from "*.log"
+        parse csv {
+          id:    int
+          kind:  enum("a", "b", "c")
+          note:  string?
+        }
+        drop "old" if kind == "b"
+        reject "no note" if kind == "c" and note == null
+        if note != null {
+          set note = match { note == "x" => "an x", else => "other" }
+        } else {
+          set note = "none"
+        }
+        send {
+          topic     = "t.${kind}"
+          key       = id
+          headers { host = @host, short = kind }
+          value     = json(*)
+        }
+
+        """
+
+    private func results(
+        _ test: String,
+        policy: String = "on error dead_letter \"dead\"",
+        measuresCoverage: Bool = false
+    ) throws -> (results: [PipelineTestResult], program: Program, source: SourceText) {
+        let source = SourceText(path: "p.pipeline", text: Self.head + policy + "\n" + test)
+        let (plan, diagnostics) = PipelineCompiler.compile(source)
+        let program = try Program(
+            plan: try #require(plan, "\(DiagnosticRenderer(source: source).text(diagnostics))"),
+            host: "machine",
+            environment: [:],
+            measuresCoverage: measuresCoverage
+        )
+        let results = PipelineTestRunner(program: program).run { bytes, _ in lines(of: bytes) }
+        return (results, program, source)
+    }
+
+    private func lines(of bytes: Text) -> [PipelineTestRunner.Event] {
+        var events: [PipelineTestRunner.Event] = []
+        var start = 0
+        for (place, byte) in bytes.enumerated() where byte == UInt8(ascii: "\n") {
+            events.append(.init(range: start..<place, line: Int64(events.count + 1)))
+            start = place + 1
+        }
+        return events
+    }
+
+    private func failures(
+        _ test: String,
+        policy: String = "on error dead_letter \"dead\""
+    ) throws -> [String] {
+        try results(test, policy: policy).results.flatMap(\.failures).map {
+            "\($0.line) \($0.subject): \($0.expected) | \($0.found)"
+        }
+    }
+
+    @Test func `a failure says what was expected and what was found`() throws {
+        let test = """
+            test "all" {
+              input '''
+                1,a,x
+                2,b,
+                3,c,
+                4,a,
+                '''
+              expect { key = 2  headers { short = "b" }  value has { id: 1, note: "y", gone: 1 } }
+              expect drop "new"
+              expect dead_letter "row"
+              expect drop
+              expect { topic = "t.a" }
+            }
+            """
+        #expect(
+            try failures(test) == [
+                #"28 key: 2 | "1""#,
+                #"28 header short: "b" | "a""#,
+                #"28 value.note: "y" | "an x""#,
+                "28 value.gone: 1 | no value",
+                #"29 the reason of the drop: "new" | "old""#,
+                #"30 the message of the dead letter: one with "row" | "no note""#,
+                #"31 the outcome: a drop | a record to "t.a""#,
+                "32 the outcome: a record | nothing: the input is over",
+            ]
+        )
+    }
+
+    @Test func `what nobody expected fails a test`() throws {
+        let test = "test \"none\" { input '1,a,' expect nothing }"
+        #expect(
+            try failures(test) == [#"21 the end: nothing more | a record to "t.a""#]
+        )
+    }
+
+    @Test(arguments: ["on error skip", "on error stop"])
+    func `a line that is skipped or stops its file is expected as nothing`(
+        _ policy: String
+    ) throws {
+        let good = """
+            test "bad" {
+              input 'x,a,'
+              expect nothing
+            }
+            """
+        #expect(try failures(good, policy: policy) == [])
+        let wrong = good.replacing("nothing", with: "{ topic = \"t.a\" }")
+        let found = try failures(wrong, policy: policy)
+        #expect(found.count == 1)
+        #expect(found.first?.contains("the outcome: a record | nothing: ") == true)
+    }
+
+    @Test func `tests know nothing of the machine that they run on`() throws {
+        let test = """
+            test "host" {
+              input '1,a,'
+              expect { headers { host = "localhost" } }
+            }
+            test "given" {
+              given { @host = "web-1" }
+              input '1,a,'
+              expect { headers { host = "web-1" } }
+            }
+            """
+        #expect(try failures(test) == [])
+    }
+
+    @Test func `an empty expect becomes what came there, and passes`() throws {
+        let test = """
+            test "all" {
+              input '''
+                1,a,x
+                2,b,
+                3,c,
+                4,a,"a ""quote"" and ${x}"
+                '''
+              expect { }
+              expect {
+              }
+              expect drop
+              expect { }
+            }
+            """
+        let texts = try results(test).results.flatMap(\.updates).map(\.text)
+        #expect(
+            texts == [
+                """
+                expect {
+                  topic = "t.a"
+                  key   = "1"
+                  headers {
+                    host  = "localhost"
+                    short = "a"
+                  }
+                  value = { id: 1, kind: "a", note: "an x" }
+                }
+                """,
+                "expect drop \"old\"",
+                """
+                expect {
+                  topic = "t.a"
+                  key   = "4"
+                  headers {
+                    host  = "localhost"
+                    short = "a"
+                  }
+                  value = { id: 4, kind: "a", note: "other" }
+                }
+                """,
+            ]
+        )
+        let whole = """
+            test "all" {
+              input '''
+                1,a,x
+                2,b,
+                3,c,
+                4,a,y
+                '''
+              \(texts[0])
+              \(texts[1])
+              expect dead_letter
+              \(texts[2])
+            }
+            """
+        #expect(try failures(whole) == [])
+    }
+
+    @Test func `what the language cannot write is left out of an update`() throws {
+        let bench = try Bench.value("json(*)")
+        let json = #"""
+            {"big":123456789012345678901,"e":1e5,"a b":-0.50,"n":null,"in":[1,{"x":[]}],"t":"a\u0001\"${b}"}
+            """#
+        #expect(bench.run(json) == json)
+        let record = try #require(bench.processor.staged.first)
+        let text = ExpectationWriter(processor: bench.processor).text(of: .record(record))
+        #expect(
+            text == #"""
+                expect {
+                  topic = "t"
+                  value has {
+                    "a b": -0.50
+                    n:     null
+                    "in":  [1, { x: [] }]
+                    t:     "a\u{1}\"\${b}"
+                  }
+                }
+                """#
+                || text == #"""
+                    expect {
+                      topic = "t"
+                      value has { "a b": -0.50, n: null, "in": [1, { x: [] }], t: "a\u{1}\"\${b}" }
+                    }
+                    """#
+        )
+    }
+
+    @Test func `coverage counts what any test has reached`() throws {
+        let test = """
+            test "one" { input '1,a,x' expect { key = "1" } }
+            test "two" { input '2,b,' expect drop }
+            """
+        let (results, program, source) = try results(test, measuresCoverage: true)
+        let places = program.coveragePoints.enumerated().map { index, point in
+            let line = source.lineNumber(of: point.span.start)
+            let isReached = results.contains { $0.reached[index] }
+            return "\(line) \(point.kind.rawValue) \(point.text): \(isReached)"
+        }
+        #expect(
+            places == [
+                #"7 drop drop "old" if kind == "b": true"#,
+                #"8 reject reject "no note" if kind == "c" and note == null: false"#,
+                #"9 if note != null: true"#,
+                #"10 arm note == "x" => "an x": true"#,
+                #"10 arm else => "other": false"#,
+                "11 else else: false",
+                #"14 send "t.${kind}": true"#,
+            ]
+        )
+        #expect(results.filter { !$0.passed }.isEmpty)
+    }
+
+    @Test func `a program that is not measured has no marks`() throws {
+        let program = try results("").program
+        #expect(program.coveragePoints.isEmpty)
+        let hasMarks = program.code.instructions.contains {
+            if case .reached = $0 { true } else { false }
+        }
+        #expect(!hasMarks)
+    }
+}
