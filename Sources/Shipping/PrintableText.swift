@@ -15,6 +15,17 @@ extension String {
         }
         return text
     }
+
+    /// A text of several lines as a terminal may show it; each character keeps its column, so that
+    /// a caret still points at it.
+    var printableLines: String {
+        guard unicodeScalars.contains(where: \.isNoPartOfLines) else { return self }
+        var text = ""
+        for scalar in unicodeScalars {
+            text.unicodeScalars.append(scalar.isNoPartOfLines ? scalar.picture : scalar)
+        }
+        return text
+    }
 }
 
 extension Unicode.Scalar {
@@ -24,6 +35,19 @@ extension Unicode.Scalar {
         case 0..<0x20, 0x7F..<0xA0: true
         case 0x2028...0x202E, 0x2066...0x2069: true
         default: false
+        }
+    }
+
+    fileprivate var isNoPartOfLines: Bool {
+        controlsTerminal && self != "\n" && self != "\t"
+    }
+
+    /// A sign that stands for a control character, such as ␛.
+    fileprivate var picture: Unicode.Scalar {
+        switch value {
+        case 0..<0x20: Unicode.Scalar(0x2400 + value) ?? "\u{FFFD}"
+        case 0x7F: "\u{2421}"
+        default: "\u{FFFD}"
         }
     }
 

@@ -7,21 +7,37 @@ internal import RecordProcessing
 package struct DryRun {
     package enum Format: String, CaseIterable, Sendable {
         case pretty, json
+        /// The records alone, as `kcat -J` prints them.
+        case kcat
+    }
+
+    /// What is shown of an event: as it is read, its fields, or what becomes of it.
+    package enum Stage: String, CaseIterable, Sendable {
+        case raw, parsed, sent, all
     }
 
     private static let longestInput = 1 << 30
 
     private let pipeline: LoadedPipeline
     private let format: Format
+    private let stage: Stage
     private let limit: Int
 
-    package init(pipeline: LoadedPipeline, format: Format, limit: Int?) {
+    package init(
+        pipeline: LoadedPipeline,
+        format: Format,
+        stage: Stage = .sent,
+        limit: Int?
+    ) {
         self.pipeline = pipeline
         self.format = format
+        self.stage = stage
         self.limit = limit ?? .max
     }
 
     /// Prints the outcomes on standard output and returns how many records failed.
+    ///
+    /// Events that are only read cannot fail.
     ///
     /// - Throws: `ServiceError`: 66 when the file cannot be read, 74 when the outcomes cannot be
     ///   written.
@@ -58,19 +74,55 @@ package struct DryRun {
             )
             let content = UnsafeRawBufferPointer(rebasing: bytes[event.range])
             // What is staged points into the event.
-            let (outcome, lines) = text.withValidText(of: content) { content, _ in
-                let fate = processor.process(content, in: &context, at: position)
-                let outcome = DryOutcome(fate, processor, pipeline, file: name, position)
-                return (outcome, outcome.rendered(as: format))
+            let ending = text.withValidText(of: content) { content, _ in
+                show(content, processor, &context, DryPlace(file: name, position: position))
             }
-            failures += outcome.isFailure ? 1 : 0
-            for line in lines {
-                try writeToStandardOutput(line)
-                shown += 1
-            }
-            if outcome.isStop { break }
+            failures += ending.isFailure ? 1 : 0
+            try writeToStandardOutput(ending.text)
+            shown += ending.outcomes
+            if ending.isStop { break }
         }
         return failures
+    }
+
+    private struct Ending {
+        var text = ""
+        var outcomes = 0
+        var isFailure = false
+        var isStop = false
+    }
+
+    /// What is to be printed of one event.
+    private func show(
+        _ content: UnsafeRawBufferPointer,
+        _ processor: RecordProcessor,
+        _ context: inout FileContext,
+        _ place: DryPlace
+    ) -> Ending {
+        var ending = Ending()
+        if stage == .raw || stage == .all {
+            ending.text += place.raw(content, as: format)
+            ending.outcomes = 1
+        }
+        if stage == .raw { return ending }
+        if stage == .parsed || stage == .all {
+            switch processor.parseOnly(content, in: &context, at: place.position) {
+            case .consumed: return ending
+            case .failed: break
+            case .fields(let fields):
+                ending.text += place.parsed(fields, as: format)
+                ending.outcomes = 1
+                if stage == .parsed { return ending }
+            }
+        }
+        let fate = processor.process(content, in: &context, at: place.position)
+        let outcome = DryOutcome(fate, processor, at: place)
+        let lines = outcome.rendered(as: format)
+        ending.text += lines.joined()
+        ending.outcomes = max(ending.outcomes, lines.count)
+        ending.isFailure = outcome.isFailure
+        ending.isStop = outcome.isStop
+        return ending
     }
 
     private func wholeInput(_ file: String) throws -> WholeInput {
@@ -104,129 +156,4 @@ package struct DryRun {
         }
         return bytes
     }
-}
-
-/// One line's outcome, as `forktail try` prints it.
-private struct DryOutcome {
-    private let fate: Fate
-    private let records: [StagedRecord]
-    private let dropReasons: [String]
-    private let file: String
-    private let position: RecordPosition
-
-    init(
-        _ fate: Fate,
-        _ processor: RecordProcessor,
-        _ pipeline: LoadedPipeline,
-        file: String,
-        _ position: RecordPosition
-    ) {
-        self.fate = fate
-        self.file = file
-        self.position = position
-        records = processor.staged
-        dropReasons = pipeline.program.dropReasons
-    }
-
-    var isFailure: Bool {
-        switch fate {
-        case .deadLettered, .skipped, .stopped: true
-        case .sent, .dropped, .consumed: false
-        }
-    }
-
-    var isStop: Bool {
-        if case .stopped = fate { true } else { false }
-    }
-
-    func rendered(as format: DryRun.Format) -> [String] {
-        switch fate {
-        case .consumed: []
-        case .sent: records.map { format == .json ? json("sent", $0, nil) : pretty($0, nil) }
-        case .deadLettered(let failure):
-            records.map {
-                format == .json ? json("dead_letter", $0, failure) : pretty($0, failure)
-            }
-        case .dropped(let reason):
-            [ending("dropped", "reason", dropReasons[reason], format)]
-        case .skipped(let failure): [ending("skipped", "error", failure.message, format)]
-        case .stopped(let failure): [ending("stopped", "error", failure.message, format)]
-        }
-    }
-
-    // MARK: JSON
-
-    private var place: String {
-        "\"file\":\(LogLine.quoted(file)),\"line\":\(position.line),\"offset\":\(position.offset)"
-    }
-
-    private func json(_ fate: String, _ record: StagedRecord, _ failure: RecordFailure?) -> String {
-        var fields = ["\"fate\":\"\(fate)\"", "\"topic\":\(LogLine.quoted(record.topicName))"]
-        if let failure { fields.append("\"error\":\(LogLine.quoted(failure.message))") }
-        fields += member("key", record.key)
-        if let timestamp = record.timestamp { fields.append("\"timestamp\":\(timestamp)") }
-        if let partition = record.partition { fields.append("\"partition\":\(partition)") }
-        if !record.headers.isEmpty {
-            let pairs = record.headers.map { header in
-                "[\(LogLine.quoted(text(header.name))),"
-                    + "\(header.value.map { LogLine.quoted(text($0)) } ?? "null")]"
-            }
-            fields.append("\"headers\":[\(pairs.joined(separator: ","))]")
-        }
-        fields += member("value", record.value)
-        return "{" + (fields + [place]).joined(separator: ",") + "}\n"
-    }
-
-    private func member(_ name: String, _ bytes: UnsafeRawBufferPointer?) -> [String] {
-        guard let bytes else { return ["\"\(name)\":null"] }
-        guard let valid = String(validating: bytes, as: UTF8.self) else {
-            return ["\"\(name)_base64\":\"\(base64(bytes))\""]
-        }
-        return ["\"\(name)\":\(LogLine.quoted(valid))"]
-    }
-
-    private func ending(
-        _ fate: String,
-        _ name: String,
-        _ text: String,
-        _ format: DryRun.Format
-    ) -> String {
-        switch format {
-        case .pretty: "\(fate)  \(file.printable):\(position.line)  \(text.printable)\n\n"
-        case .json: "{\"fate\":\"\(fate)\",\"\(name)\":\(LogLine.quoted(text)),\(place)}\n"
-        }
-    }
-
-    // MARK: For people
-
-    private func pretty(_ record: StagedRecord, _ failure: RecordFailure?) -> String {
-        var lines = ["\(record.topicName)  \(file):\(position.line)".printable]
-        if let failure { lines[0] += "  dead letter: \(failure.message.printable)" }
-        lines.append("  key    \(record.key.map { text($0).printable } ?? "(none)")")
-        if let timestamp = record.timestamp { lines.append("  time   \(timestamp)") }
-        for header in record.headers {
-            let value = header.value.map { text($0).printable } ?? "null"
-            lines.append("  header \(text(header.name).printable) = \(value)")
-        }
-        lines.append("  value  \(record.value.map(text) ?? "(tombstone)")")
-        return lines.joined(separator: "\n") + "\n\n"
-    }
-
-    private func text(_ bytes: UnsafeRawBufferPointer) -> String {
-        String(decoding: bytes, as: UTF8.self)
-    }
-}
-
-/// RFC 4648 base64, for keys and values that are not text.
-func base64(_ bytes: UnsafeRawBufferPointer) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var out: [UInt8] = []
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-        let group = (0..<3).map { start + $0 < bytes.count ? UInt32(bytes[start + $0]) : 0 }
-        let bits = group[0] << 16 | group[1] << 8 | group[2]
-        for shift in [18, 12, 6, 0] { out.append(alphabet[Int(bits >> UInt32(shift) & 63)]) }
-        let missing = max(0, start + 3 - bytes.count)
-        for place in 0..<missing { out[out.count - 1 - place] = UInt8(ascii: "=") }
-    }
-    return String(decoding: out, as: UTF8.self)
 }

@@ -98,9 +98,9 @@ package struct PipelineLoader {
             let renderer = DiagnosticRenderer(source: file.source)
             for diagnostic in file.diagnostics {
                 switch format {
-                case .gcc: report.text += renderer.compilerLine(diagnostic) + "\n"
+                case .gcc: report.text += renderer.compilerLine(diagnostic).printable + "\n"
                 case .text:
-                    let text = renderer.text(diagnostic)
+                    let text = renderer.text(diagnostic).printableLines
                     report.text += (color ? painted(text, diagnostic.severity) : text) + "\n"
                 }
             }
