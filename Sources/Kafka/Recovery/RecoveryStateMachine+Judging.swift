@@ -177,14 +177,15 @@ extension RecoveryStateMachine {
             known.append(acknowledged.sequence)
         }
         if known.isEmpty { return self.settings.original != nil }
-        // Whatever came of it was written down before the identity that is known to follow it: a
-        // batch without a row is one that was acknowledged, and that the checkpoints have passed.
         return !self.isFollowed(identity) && self.isLater(sequence, known)
     }
 
-    /// Whether another identity was used later.
+    /// Whether another identity was used later, by a journal that is whole as far as is known.
+    ///
+    /// Whatever came of the former was written down before: a batch of it without a row is one that
+    /// was acknowledged, and that the checkpoints have passed.
     private func isFollowed(_ identity: ProducerIdentity) -> Bool {
-        guard let acknowledged else { return false }
+        guard !self.settings.findsUnjournaled, let acknowledged else { return false }
         return acknowledged.producerID != identity.id || acknowledged.epoch > identity.epoch
     }
 
