@@ -83,7 +83,8 @@ extension DiscoveryStateMachine {
             size: size,
             since: same?.since ?? now,
             provenID: known?.id ?? same?.provenID,
-            provenOffset: known?.position.offset ?? same?.provenOffset ?? 0
+            provenOffset: known?.position.offset ?? same?.provenOffset ?? 0,
+            provenHead: known?.head.length ?? same?.provenHead ?? 0
         )
     }
 

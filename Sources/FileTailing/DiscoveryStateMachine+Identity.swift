@@ -41,6 +41,11 @@ extension DiscoveryStateMachine {
             found(candidate, .continued(known), at: known.position)
             return true
         }
+        // Batches of it may be under way, or in the log beyond its checkpoint.
+        if let known = others.last(where: { isUnreadOriginal($0, of: candidate) }) {
+            found(candidate, .continued(known), at: .start)
+            return true
+        }
         guard let known = others.last(where: { isShorterCopy(candidate, of: $0) }) else {
             return false
         }
@@ -86,13 +91,22 @@ extension DiscoveryStateMachine {
         return !isRewritten && !isReplaced && sets[set].tracked[known.key]?.isPresent != true
     }
 
+    /// Whether the file is what its reader had seen of one of which no event is over.
+    private func isUnreadOriginal(_ known: KnownFile, of candidate: DiscoveryCandidate) -> Bool {
+        guard known.position.offset == 0,
+            let held = sets[candidate.sighting.set].held[candidate.evidence.key]
+        else { return false }
+        return held.provenID == known.id && held.size == candidate.evidence.size
+            && held.isOfWhatWasRead
+    }
+
     private func isShorterCopy(_ candidate: DiscoveryCandidate, of known: KnownFile) -> Bool {
         let evidence = candidate.evidence
         guard !evidence.isCompressed, evidence.size < known.position.offset else { return false }
         if let held = sets[candidate.sighting.set].held[evidence.key], let id = held.provenID {
             if id != known.id { return false }
-            let isSeen = held.provenOffset > 0 || known.head.length <= evidence.head.count
-            if held.size == evidence.size, isSeen { return true }
+            let isSeen = known.head.length <= evidence.head.count
+            if held.size == evidence.size, isSeen || held.isOfWhatWasRead { return true }
         }
         return known.lastWaypoint(before: evidence.size).map { candidate.holds($0) } ?? false
     }

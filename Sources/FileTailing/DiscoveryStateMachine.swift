@@ -72,6 +72,13 @@ struct DiscoveryStateMachine {
         /// How far that one was read then: as long as nothing is, no guard shows that its bytes
         /// become others.
         var provenOffset: Int64 = 0
+        /// How many of its first bytes its reader had seen then: those it sees become others.
+        var provenHead = 0
+
+        /// Whether its reader knows of other bytes from those that it was compared with.
+        var isOfWhatWasRead: Bool {
+            provenOffset > 0 || provenHead >= min(Int(size), HeadFingerprint.fullLength)
+        }
     }
 
     /// A rewritten file whose bytes are looked for.

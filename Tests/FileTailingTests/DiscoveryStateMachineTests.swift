@@ -120,6 +120,36 @@ struct DiscoveryStateMachineTests {
         #expect(machine.run([old: [], new: copy]) == ["found /a.1 new", "lost /a"])
     }
 
+    @Test(arguments: [0, 12] as [Int64])
+    func `a copy of bytes that its reader has seen is known, however far that gets meanwhile`(
+        offset: Int64
+    ) {
+        let copy = Array(text.prefix(8))
+        let unread = KnownFile(
+            id: 7,
+            key: old,
+            path: "/a",
+            head: HeadFingerprint(of: copy),
+            position: .start
+        )
+        let read = KnownFile(
+            id: 7,
+            key: old,
+            path: "/a",
+            head: HeadFingerprint(of: text),
+            position: TailPosition(offset: offset, guardBytes: Array(text.prefix(Int(offset))))
+        )
+        var machine = machine(known: [unread])
+        machine.see([(old, "/a")])
+        #expect(machine.run([old: copy]) == ["found /a resumed at 0"])
+        machine.see([(old, "/a"), (new, "/a.1")])
+        let events = machine.run([old: copy, new: copy]) { _, key in key == old ? unread : nil }
+        #expect(events == [])
+        machine.rewritten(0, old, as: read)
+        machine.see([(old, "/a"), (new, "/a.1")])
+        #expect(machine.run([old: [], new: copy]) == ["found /a.1 continued from \(offset)"])
+    }
+
     @Test func `a rewritten file whose bytes are nowhere is lost, and what is there now is new`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
