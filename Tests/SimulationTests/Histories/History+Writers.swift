@@ -143,6 +143,14 @@ extension History {
             pass(.milliseconds(Int.random(in: 0...50, using: &generator)))
         }
         note("truncate inode \(inode.number)")
+        // Of a file of which no event is over, nothing says that the copy is what was sent.
+        let reading = process?.reading(of: inode.number)?.position.offset
+        if shape.isExact, isInGlob, reading == 0 {
+            for line in linesOf(copy) {
+                lines[line].mayRepeat = true
+                lines[line].isKept = true
+            }
+        }
         vanishing { disk.truncate(inode, to: 0) }
         newStream(of: inode)
     }
