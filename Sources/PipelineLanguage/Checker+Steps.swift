@@ -136,7 +136,8 @@ extension Checker {
         }
         let checked = checkCondition(condition)
         state = state.narrowed(by: checked, is: false)
-        return (checked, reason?.text ?? source.text(in: condition.span))
+        // The text does not depend on how the condition is laid out: it is the name of a counter.
+        return (checked, reason?.text ?? ExpressionWriter().text(condition))
     }
 
     mutating func checkCondition(_ syntax: ExpressionSyntax) -> Expression {

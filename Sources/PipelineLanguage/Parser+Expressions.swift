@@ -29,6 +29,7 @@ extension Parser {
     private mutating func coalesce() throws(Failure) -> ExpressionSyntax {
         let left = try binary(minimum: 1)
         guard current.sign == .coalesce else { return left }
+        marks.operators[index] = (LayoutMarks.coalesce, count: 1)
         advance()
         let right = try expression()
         return try make(
@@ -117,6 +118,7 @@ extension Parser {
             if infix.isComparison, hasCompared { throw chained(count) }
             if case .assignment = infix { reportAssignment() }
             hasCompared = infix.isComparison
+            marks.operators[index] = (infix.precedence, count)
             for _ in 0..<count { advance() }
             let right = try nested { (parser) throws(Failure) in
                 try parser.binary(minimum: infix.precedence + 1)
@@ -166,7 +168,9 @@ extension Parser {
             let inner = try nested { (parser) throws(Failure) in try parser.binary(minimum: 4) }
             return try make(.unary(.not, inner), start.joined(to: inner.span), inside: [inner])
         }
-        guard skip(.minus) else { return try postfix() }
+        guard current.sign == .minus else { return try postfix() }
+        marks.prefixes.insert(index)
+        advance()
         let inner = try nested { (parser) throws(Failure) in try parser.operand() }
         let span = start.joined(to: inner.span)
         switch inner.kind {
@@ -200,6 +204,7 @@ extension Parser {
     }
 
     private mutating func index(of base: ExpressionSyntax) throws(Failure) -> ExpressionSyntax {
+        marks.attached.insert(index)
         let position = try bracketed { (parser) throws(Failure) in
             let position = try parser.expression()
             try parser.expect(.closeBracket, "after the index")
@@ -295,7 +300,8 @@ extension Parser {
 
     /// Reads `( [name:] value, … )`.
     mutating func arguments() throws(Failure) -> [ArgumentSyntax] {
-        try bracketed { (parser) throws(Failure) in
+        marks.attached.insert(index)
+        return try bracketed { (parser) throws(Failure) in
             var arguments: [ArgumentSyntax] = []
             while !parser.skip(.closeParen) {
                 arguments.append(try parser.argument())
@@ -346,6 +352,7 @@ extension Parser {
     private mutating func object() throws(Failure) -> ExpressionSyntax {
         let start = current.span
         var members: [ExpressionSyntax.Member] = []
+        marks.lists.insert(index)
         let isWhole = try braced("to begin an object") { (parser) throws(Failure) in
             members.append(try parser.member())
             try parser.expectEntryEnd("this member")
@@ -372,6 +379,7 @@ extension Parser {
         var arms: [ExpressionSyntax.Arm] = []
         var otherwise: ExpressionSyntax?
         var elseSpan = start
+        marks.lists.insert(index)
         let isWhole = try braced("to begin the arms") { (parser) throws(Failure) in
             guard otherwise == nil else {
                 let help = "move it to the end"

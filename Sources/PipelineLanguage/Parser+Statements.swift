@@ -13,6 +13,7 @@ extension Parser {
         file.start = current.span
         while !current.isEnd {
             let start = index
+            marks.entries.insert(index)
             do {
                 try item(into: &file)
                 try expectStatementEnd()
@@ -80,6 +81,7 @@ extension Parser {
             current.span.start == name.span.end, following.span.start == current.span.end
         {
             let joint = current.sign == .dot ? "." : "-"
+            marks.attached.formUnion([index, index + 1])
             advance()
             let part = try dashedPart()
             name = Name(text: name.text + joint + part.text, span: name.span.joined(to: part.span))
@@ -101,6 +103,7 @@ extension Parser {
         var columns: [ColumnSyntax]?
         if isSameLine, current.sign == .openBrace {
             var read: [ColumnSyntax] = []
+            marks.lists.insert(index)
             _ = try braced("to begin the columns") { (parser) throws(Failure) in
                 try parser.column(into: &read)
             }

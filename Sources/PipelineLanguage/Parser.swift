@@ -13,6 +13,8 @@ struct Parser {
     /// Line ends mean nothing between `(` or `[` and its counterpart.
     var ignoresLines = false
     var nesting = 0
+    /// Where entries and operators are, for the formatter.
+    var marks = LayoutMarks()
 
     init(source: SourceText, tokens: [Token]) {
         self.source = source
@@ -153,6 +155,7 @@ struct Parser {
     ) throws(Failure) -> Bool {
         let open = current.span
         let openIndex = index
+        if holdsStatements { marks.blocks.insert(index) }
         try expect(.openBrace, what)
         let outerIgnoresLines = ignoresLines
         ignoresLines = false
@@ -164,6 +167,7 @@ struct Parser {
                 throw fail(.syntax, "this `{` is not closed", at: open, help: "add `}`")
             }
             let start = index
+            marks.entries.insert(index)
             do {
                 try readEntry(&self)
             } catch {

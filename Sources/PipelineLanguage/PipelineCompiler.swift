@@ -19,14 +19,21 @@ package struct PipelineCompiler {
         let file = parser.file()
         var checker = Checker(source: source, file: file, context: context)
         let plan = checker.plan()
-        var diagnostics = lexer.diagnostics
-        // A text that does not close leads to further errors on its line, with the same cause.
-        diagnostics += parser.diagnostics.filter { diagnostic in
-            !lexer.diagnostics.contains { source.isSameLine($0.span.start, diagnostic.span.start) }
-        }
+        var diagnostics = readingDiagnostics(lexer, parser)
         let isReadable = diagnostics.isEmpty && parser.diagnostics.isEmpty
         diagnostics += checker.diagnostics
         return finish(isReadable ? plan : nil, diagnostics)
+    }
+
+    static func readingDiagnostics(_ lexer: Lexer, _ parser: Parser) -> [Diagnostic] {
+        let source = lexer.source
+        // A text that does not close leads to further errors on its line, with the same cause.
+        return lexer.diagnostics
+            + parser.diagnostics.filter { diagnostic in
+                !lexer.diagnostics.contains {
+                    source.isSameLine($0.span.start, diagnostic.span.start)
+                }
+            }
     }
 
     private static func finish(

@@ -13,8 +13,8 @@ struct Forktail: ParsableCommand {
             """,
         version: versionText,
         subcommands: [
-            Run.self, Backfill.self, Check.self, Test.self, Try.self, Produce.self,
-            Broker.self, Verify.self, Status.self, Checkpoints.self, Version.self,
+            Run.self, Backfill.self, Check.self, Test.self, Fmt.self, Try.self,
+            Produce.self, Broker.self, Verify.self, Status.self, Checkpoints.self, Version.self,
         ]
     )
 }

@@ -125,7 +125,7 @@ package struct PipelineLoader {
     // MARK: Files
 
     private func compile(_ paths: [String]) throws -> [Compiled] {
-        try expand(paths).map { path in
+        try Self.files(in: paths).map { path in
             let source = SourceText(path: path, bytes: try readFile(path))
             let (plan, diagnostics) = PipelineCompiler.compile(source)
             let others =
@@ -141,7 +141,10 @@ package struct PipelineLoader {
         return try? LoadedPipeline(plan: plan)
     }
 
-    private func expand(_ paths: [String]) throws -> [String] {
+    /// The pipeline files that paths name, those of a folder in the order of their names.
+    ///
+    /// - Throws: `ServiceError` (66) when there are none.
+    static func files(in paths: [String]) throws -> [String] {
         let files = try paths.flatMap { path -> [String] in
             guard isDirectory(path) else { return [path] }
             let inside = try directoryEntries(path).filter { $0.hasSuffix(".pipeline") }.sorted()

@@ -1,0 +1,66 @@
+/// Lays a pipeline's text out anew: nothing is reordered, no comment is lost, the meaning stays.
+///
+/// Formatting a formatted text changes nothing.
+package struct PipelineFormatter {
+    package enum Result {
+        case formatted([UInt8])
+        /// The text cannot be read, for these reasons.
+        case unreadable([Diagnostic])
+    }
+
+    package static func format(_ source: SourceText) -> Result {
+        switch PipelineCompiler.read(source) {
+        case .failure(let error): return .unreadable(error.diagnostics)
+        case .success(let text):
+            let context = LayoutContext(source: source, tokens: text.tokens, marks: text.marks)
+            var builder = LayoutBuilder(context: context)
+            var printer = LayoutPrinter(context: context)
+            let bytes = printer.text(of: builder.file())
+            // A file is better left alone than replaced by another program.
+            precondition(means(bytes, text.file), "the layout has changed the meaning")
+            return .formatted(bytes)
+        }
+    }
+
+    private static func means(_ bytes: [UInt8], _ file: SyntaxFile) -> Bool {
+        let source = SourceText(path: "", bytes: bytes)
+        guard case .success(let text) = PipelineCompiler.read(source) else { return false }
+        let encoder = SyntaxEncoder()
+        return encoder.json(text.file, name: "") == encoder.json(file, name: "")
+    }
+}
+
+extension PipelineCompiler {
+    /// A text that follows the grammar.
+    struct Text {
+        var tokens: [Token]
+        var file: SyntaxFile
+        var marks: LayoutMarks
+    }
+
+    struct Unreadable: Error {
+        var diagnostics: [Diagnostic]
+    }
+
+    /// Reads a text by the grammar alone: names and types may be wrong.
+    static func read(_ source: SourceText) -> Swift.Result<Text, Unreadable> {
+        var lexer = Lexer(source: source)
+        let tokens = lexer.tokens()
+        var parser = Parser(source: source, tokens: tokens)
+        let file = lexer.isCutShort ? SyntaxFile() : parser.file()
+        let diagnostics = readingDiagnostics(lexer, parser)
+        guard diagnostics.isEmpty else { return .failure(Unreadable(diagnostics: diagnostics)) }
+        return .success(Text(tokens: tokens, file: file, marks: parser.marks))
+    }
+}
+
+extension Token {
+    /// True when a text in a `${…}` inside this one spans lines: those follow other quotes.
+    func holdsNestedLines(in source: SourceText) -> Bool {
+        guard case .computed(let segments) = kind else { return false }
+        return segments.contains { segment in
+            guard case .tokens(let tokens) = segment else { return false }
+            return tokens.contains { source.bytes[$0.span].contains(UInt8(ascii: "\n")) }
+        }
+    }
+}
