@@ -13,7 +13,7 @@ struct Forktail: ParsableCommand {
             """,
         version: versionText,
         subcommands: [
-            Run.self, Backfill.self, Check.self, Test.self, Fmt.self, Try.self,
+            Run.self, Backfill.self, Check.self, Test.self, Fmt.self, Export.self, Try.self,
             Produce.self, Broker.self, Verify.self, Status.self, Checkpoints.self, Version.self,
         ]
     )

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""`forktail fmt`: what it writes, what it leaves alone, and how it ends.
+"""`forktail fmt` and `forktail export`: what they write, what they leave alone, and how they end.
 
     Tests/commandline/fmt.py
 """
 
+import json
 import os
 import pathlib
 import subprocess
@@ -41,8 +42,8 @@ on error stop
 BROKEN = UGLY.replace("key=id", "key=)")
 
 
-def from_input(text, *arguments):
-    command = [str(kit.FORKTAIL), "fmt", *map(str, arguments)]
+def from_input(text, *arguments, command="fmt"):
+    command = [str(kit.FORKTAIL), command, *map(str, arguments)]
     return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
 
 
@@ -177,9 +178,61 @@ def ready_made(checks, folder):
     checks.equal("fmt: a second time changes none", kit.forktail("fmt", "--check", folder).returncode, 0)
 
 
+def export(checks, folder):
+    pipeline, tree = folder / "numbers.pipeline", folder / "numbers.json"
+    pipeline.write_text(UGLY)
+    result = kit.forktail("export", pipeline)
+    found = json.loads(result.stdout or "{}")
+    checks.that(
+        "export: prints the tree as JSON",
+        result.returncode == 0
+        and found["version"] == 1
+        and found["pipeline"] == "numbers"
+        and found["parse"][0]["columns"][0] == {"name": "id", "type": {"name": "int"}}
+        and found["on_error"] == [{"do": "stop"}],
+        result.stdout + result.stderr,
+    )
+    tree.write_text(json.dumps(found))
+    result = kit.forktail("export", "--from-json", tree)
+    # Comments are not part of the tree.
+    wanted = TIDY.replace("  # columns", "")
+    checks.equal("export --from-json: prints the pipeline", result.stdout, wanted)
+    result = from_input(wanted, "-", command="export")
+    checks.equal("export -: reads standard input", json.loads(result.stdout)["steps"], found["steps"])
+    found["steps"][0]["do"] = "sned"
+    result = from_input(json.dumps(found), "--from-json", "-", command="export")
+    checks.that(
+        "export --from-json: what is no pipeline ends it with 65, and its place is named",
+        result.returncode == 65 and 'steps[0]: there is no statement "sned"' in result.stderr,
+        f"{result.returncode} {result.stderr}",
+    )
+    result = from_input(BROKEN, "-", command="export")
+    checks.that(
+        "export: a file that cannot be read ends it with 65",
+        result.returncode == 65 and "error[E102]" in result.stderr and result.stdout == "",
+        f"{result.returncode} {result.stderr}",
+    )
+    checks.equal("export: without a file ends with 64", kit.forktail("export").returncode, 64)
+
+
+def export_ready_made(checks, folder):
+    """What is shipped comes back from JSON and passes its tests."""
+    for path in sorted((kit.ROOT / "pipelines").glob("*.pipeline")):
+        (folder / "tree.json").write_text(kit.forktail("export", path).stdout)
+        back = kit.forktail("export", "--from-json", folder / "tree.json").stdout
+        (folder / path.name).write_text(back)
+    result = kit.forktail("test", folder)
+    before = kit.forktail("test", kit.ROOT / "pipelines")
+    checks.that(
+        "export: the tests of ready-made pipelines end as before",
+        result.returncode == 0 and result.stdout == before.stdout,
+        result.stdout + result.stderr,
+    )
+
+
 def main():
     checks = kit.Checks()
-    for body in (in_place, reports, standard_input, refusals, ready_made):
+    for body in (in_place, reports, standard_input, refusals, ready_made, export, export_ready_made):
         with checks.group(body.__name__), kit.temporary_folder("fmt") as folder:
             body(checks, folder)
     checks.finish()

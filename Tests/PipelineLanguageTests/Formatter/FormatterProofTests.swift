@@ -23,6 +23,7 @@ struct FormatterProofTests {
             var generator = PipelineGenerator(seed: seed)
             let text = generator.pipeline()
             try prove(text, "seed \(seed)")
+            try ExportTests.prove(text)
         }
     }
 
