@@ -164,6 +164,8 @@ def refusals(checks, folder):
 
 def ready_made(checks, folder):
     """What is shipped means the same when it is laid out anew."""
+    result = kit.forktail("fmt", "--check", kit.ROOT / "pipelines", kit.ROOT / "examples/quickstart")
+    checks.that("fmt: what is shipped is laid out", result.returncode == 0, result.stdout)
     names = sorted(path.name for path in (kit.ROOT / "pipelines").glob("*.pipeline"))
     for name in names:
         (folder / name).write_bytes((kit.ROOT / "pipelines" / name).read_bytes())
