@@ -209,6 +209,7 @@ extension SimulatedCluster {
         self.broker = fresh
         self.journal = joined(fresh.snapshot(isStopped: false, now: self.now))
         self.isClusterUp = true
+        self.clusterLife += 1
         self.clusterStarted()
     }
 }

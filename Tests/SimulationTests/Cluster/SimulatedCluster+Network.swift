@@ -111,7 +111,11 @@ extension SimulatedCluster {
         case .produce:
             if self.doublings > 0 {
                 self.doublings -= 1
-                let ghost = Event.ghost(frame, node: connection.node)
+                let ghost = Event.ghost(
+                    frame,
+                    node: connection.node,
+                    clusterLife: self.clusterLife
+                )
                 self.schedule.add(ghost, at: self.now + self.milliseconds(0...20_000))
             }
             if self.damages > 0 {

@@ -18,7 +18,7 @@ class SimulatedCluster<Own> {
         case producerTimer, brokerTimer
         case fault
         /// A copy of a request reaches a node.
-        case ghost(ByteBuffer, node: Int32)
+        case ghost(ByteBuffer, node: Int32, clusterLife: Int)
         case startNode(Int32)
         case startCluster
     }
@@ -46,6 +46,7 @@ class SimulatedCluster<Own> {
     /// What the brokers have on their disks.
     var journal = ByteBuffer()
     var isClusterUp = true
+    var clusterLife = 0
     /// The cluster does not start again by itself.
     var staysDown = false
     var connections: [Int: SimulatedConnection] = [:]
@@ -122,7 +123,9 @@ class SimulatedCluster<Own> {
             self.brokerTimerDue = nil
             self.runBroker()
         case .fault: self.nextFault()
-        case .ghost(let frame, let node): self.ghostArrived(frame, at: node)
+        case .ghost(let frame, let node, let life):
+            // A broker that went took what had reached its sockets along.
+            if life == self.clusterLife { self.ghostArrived(frame, at: node) }
         case .startNode(let node): self.startNode(node)
         case .startCluster: self.startCluster()
         }

@@ -48,11 +48,15 @@ extension History {
             guard let line = number(of: text), line < lines.count,
                 self.text(of: line) == text + "\n"
             else { throw fail("\"\(text)\" was never written") }
-            if first[line] == nil {
-                first[line] = place
-            } else if !lines[line].mayRepeat {
-                throw fail("line \(line) came twice")
+            if let before = first[line] {
+                if lines[line].mayRepeat { continue }
+                let places = [before, place].map { place in
+                    let earlier = log[..<place].count { $0.partition == log[place].partition }
+                    return "\(log[place].partition) at \(earlier)"
+                }
+                throw fail("line \(line) came twice, in \(places.joined(separator: " and "))")
             }
+            first[line] = place
         }
         var last: [Sequence: (line: Int, place: Int)] = [:]
         for (number, line) in lines.enumerated() {
