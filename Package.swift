@@ -75,17 +75,18 @@ let package = Package(
         library("FileTailing", ["CPlatform", "CZlib", "CZstd"]),
         library("PipelineLanguage"),
         library("RecordProcessing", ["PipelineLanguage", "CPCRE2", "CPlatform"]),
+        library("PipelineTools", ["PipelineLanguage", "RecordProcessing"]),
         library(
             "Shipping",
             [
                 "Kafka", "KafkaProtocol", "Checkpointing", "FileTailing", "PipelineLanguage",
-                "RecordProcessing", logging,
+                "RecordProcessing", "PipelineTools", logging,
             ]
         ),
         .executableTarget(
             name: "forktail",
             dependencies: [
-                "Shipping", "Kafka", "KafkaDevBroker", arguments, logging, nioCore,
+                "Shipping", "PipelineTools", "Kafka", "KafkaDevBroker", arguments, logging, nioCore,
             ],
             swiftSettings: settings
         ),
@@ -102,6 +103,7 @@ let package = Package(
         tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
         tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage"]),
+        tests("PipelineToolsTests", ["PipelineTools", "PipelineLanguage", "RecordProcessing"]),
         tests(
             "ShippingTests",
             ["Shipping", "Kafka", "KafkaProtocol", "PipelineLanguage", logging, nioCore]

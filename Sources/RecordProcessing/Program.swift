@@ -16,7 +16,7 @@ package struct Program: @unchecked Sendable {
     package let name: String
     /// What `Fate.dropped` points into.
     package let dropReasons: [String]
-    let plan: Plan
+    package let plan: Plan
     let host: Text
     let code: Code
     let errorCode: ErrorCode

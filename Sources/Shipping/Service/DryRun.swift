@@ -1,5 +1,4 @@
 internal import FileTailing
-internal import Glibc
 internal import PipelineLanguage
 internal import RecordProcessing
 
@@ -15,8 +14,6 @@ package struct DryRun {
     package enum Stage: String, CaseIterable, Sendable {
         case raw, parsed, sent, all
     }
-
-    private static let longestInput = 1 << 30
 
     private let pipeline: LoadedPipeline
     private let format: Format
@@ -42,7 +39,11 @@ package struct DryRun {
     /// - Throws: `ServiceError`: 66 when the file cannot be read, 74 when the outcomes cannot be
     ///   written.
     package func run(file: String) throws -> Int {
-        let input = try wholeInput(file)
+        let input = try readWholeInput(
+            file,
+            for: "try",
+            decompresses: pipeline.decompresses
+        )
         let failures = try input.bytes.withUnsafeBytes { try show($0, of: input, file) }
         guard let damage = input.damage else { return failures }
         writeToStandardError(
@@ -123,37 +124,5 @@ package struct DryRun {
         ending.isFailure = outcome.isFailure
         ending.isStop = outcome.isStop
         return ending
-    }
-
-    private func wholeInput(_ file: String) throws -> WholeInput {
-        let input: WholeInput?
-        do {
-            input = try WholeInput(
-                self.input(file),
-                name: file,
-                decompresses: pipeline.decompresses,
-                limit: Self.longestInput
-            )
-        } catch let error as TailError {
-            throw NamedFile(file).unreadable(error.code)
-        }
-        guard let input else {
-            throw ServiceError(.noInput, "\(file) has over 1 GiB in it; try a part of it")
-        }
-        return input
-    }
-
-    private func input(_ file: String) throws -> [UInt8] {
-        let named = NamedFile(file == "-" ? "standard input" : file)
-        if file != "-", try named.kind() == .folder {
-            throw ServiceError(.noInput, "\(file) is a folder; `try` takes one file")
-        }
-        let descriptor = file == "-" ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw named.unreadable(errno) }
-        defer { if descriptor != STDIN_FILENO { close(descriptor) } }
-        guard let bytes = try readAll(descriptor, of: named, limit: Self.longestInput) else {
-            throw ServiceError(.noInput, "\(file) is over 1 GiB; try a part of it")
-        }
-        return bytes
     }
 }
