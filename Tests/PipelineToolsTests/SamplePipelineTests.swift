@@ -55,7 +55,7 @@ struct SamplePipelineTests {
                   region:     enum("eu", "us")
                   amount:     decimal
                   note:       string?
-                  created_at: time('%Y-%m-%d %H:%M:%S', zone: "UTC")    # \(zoneRemark)
+                  created_at: time('%Y-%m-%d %H:%M:%S', zone: "UTC")  # \(zoneRemark)
                   zip:        string
                 }
 

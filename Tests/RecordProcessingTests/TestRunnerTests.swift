@@ -194,6 +194,41 @@ struct TestRunnerTests {
         #expect(try failures(whole) == [])
     }
 
+    @Test func `an update is laid out as the formatter leaves it`() throws {
+        let test = """
+            test "all" {
+              input '1,a,"\(String(repeating: "long ", count: 20))"'
+              expect { }
+            }
+
+            test "drop" {
+              input '2,b,'
+              expect { }
+            }
+
+            """
+        var (results, _, source) = try results(test)
+        for update in results.flatMap(\.updates).reversed() {
+            let text = update.text.replacing("\n", with: "\n  ")
+            let bytes = source.bytes
+            source = SourceText(
+                path: "p.pipeline",
+                bytes: bytes[..<update.span.start] + Array(text.utf8) + bytes[update.span.end...]
+            )
+        }
+        guard case .formatted(let bytes) = PipelineFormatter.format(source) else {
+            Issue.record("the update cannot be read")
+            return
+        }
+        let written = String(decoding: source.bytes, as: UTF8.self)
+        let formatted = String(decoding: bytes, as: UTF8.self)
+        let start = "test \"all\""
+        #expect(
+            written.rest(from: start)
+                == formatted.rest(from: start)
+        )
+    }
+
     @Test func `what the language cannot write is left out of an update`() throws {
         let bench = try Bench.value("json(*)")
         let json = #"""
@@ -255,5 +290,12 @@ struct TestRunnerTests {
             if case .reached = $0 { true } else { false }
         }
         #expect(!hasMarks)
+    }
+}
+
+extension String {
+    /// What begins with a text, up to the end.
+    fileprivate func rest(from start: String) -> Substring? {
+        firstRange(of: start).map { self[$0.lowerBound...] }
     }
 }

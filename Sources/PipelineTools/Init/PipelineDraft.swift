@@ -63,7 +63,7 @@ struct PipelineDraft {
         let width = names.map(\.count).max() ?? 0
         let lines = zip(names, columns).map { name, column in
             let space = String(repeating: " ", count: width - name.count)
-            let remark = column.remark.map { "    # \($0)" } ?? ""
+            let remark = column.remark.map { "  # \($0)" } ?? ""
             return "  \(name)\(space) \(column.type)\(remark)\n"
         }
         return "parse \(format) {\n\(lines.joined())}\n"

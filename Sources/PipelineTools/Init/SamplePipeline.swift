@@ -36,11 +36,20 @@ package struct SamplePipeline: Sendable {
         else { return nil }
         Self.addKey(to: &draft, program.plan)
         Self.addTest(to: &draft, trial)
-        text = draft.text
+        text = Self.laidOut(draft)
         format = draft.format
         parsed = outcome.sent
         failed = outcome.failed
         firstFailure = outcome.firstFailure
+    }
+
+    /// The text as `forktail fmt` leaves it.
+    private static func laidOut(_ draft: PipelineDraft) -> String {
+        let source = SourceText(path: draft.name, text: draft.text)
+        guard case .formatted(let bytes) = PipelineFormatter.format(source) else {
+            return draft.text
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     // MARK: Types
