@@ -106,7 +106,10 @@ let package = Package(
         tests("PipelineToolsTests", ["PipelineTools", "PipelineLanguage", "RecordProcessing"]),
         tests(
             "ShippingTests",
-            ["Shipping", "Kafka", "KafkaProtocol", "PipelineLanguage", logging, nioCore]
+            [
+                "Shipping", "Checkpointing", "Kafka", "KafkaProtocol", "PipelineLanguage", logging,
+                nioCore,
+            ]
         ),
         tests(
             "SimulationTests",

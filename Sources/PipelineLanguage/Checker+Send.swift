@@ -7,6 +7,7 @@ extension Checker {
             parts[line.keyword.text] = checkLine(line)
         }
         let headers = withDefaults(checkHeaders(syntax.headers), at: keyword)
+        checkCluster(syntax.cluster)
         for part in ["topic", "value"] where parts[part] == nil && !syntax.isBroken {
             report(
                 .incompleteSend,
@@ -17,6 +18,7 @@ extension Checker {
         }
         guard let topic = parts["topic"], let value = parts["value"] else { return nil }
         return Send(
+            cluster: syntax.cluster?.text,
             topic: topic,
             key: parts["key"],
             value: value,
@@ -25,6 +27,11 @@ extension Checker {
             headers: headers,
             span: keyword
         )
+    }
+
+    private mutating func checkCluster(_ name: Name?) {
+        guard let name, let (message, help) = context.problem(ofCluster: name.text) else { return }
+        report(.unknownCluster, message, at: name.span, help: help)
     }
 
     private mutating func checkLine(_ line: SendSyntax.Line) -> Expression {
@@ -217,7 +224,7 @@ extension Checker {
     }
 
     private mutating func inheritedPolicy() -> ErrorPolicy? {
-        let end = Span(source.bytes.count, source.bytes.count)
+        let end = Span(source.pieces[0].span.end, source.pieces[0].span.end)
         if let policy = context.defaults.errorPolicySyntax(at: end) {
             noteInheritedPolicy()
             return inheriting { $0.checkErrorPolicy(policy) }

@@ -28,13 +28,15 @@ extension Checker {
             return nil
         }
         switch step.kind {
-        case .broken:
+        case .broken, .include:
             // It might have been a `send` or a `drop`.
             state.isSettled = true
             return nil
         case .let(let name, let value): return checkLet(name, value)
         case .set(let path, let value): return checkSet(path, value)
         case .remove(let paths): return checkRemove(paths)
+        case .rename(let path, let target): return checkRename(path, to: target)
+        case .keep(let paths): return checkKeep(paths)
         case .drop(let reason, let condition):
             let (checked, text) = checkEnd(reason, condition)
             return .drop(reason: text, condition: checked)
@@ -101,7 +103,7 @@ extension Checker {
         return .remove(checked)
     }
 
-    private func objectType(_ slot: Int) -> ValueType {
+    func objectType(_ slot: Int) -> ValueType {
         guard case .present(let type) = state[slot] else { return .object }
         return type.isObject ? ValueType.object.optional(type.isOptional) : type
     }
@@ -212,6 +214,8 @@ extension StepSyntax {
         switch kind {
         case .set: "set"
         case .remove: "remove"
+        case .rename: "rename"
+        case .keep: "keep"
         case .reject: "reject"
         default: nil
         }

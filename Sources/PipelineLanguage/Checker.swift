@@ -125,6 +125,10 @@ struct Checker {
             reportUnknownField(name)
             return nil
         }
+        guard !state.isClosed else {
+            report(.unknownField, "`keep` above leaves no field `\(name.text)`", at: name.span)
+            return nil
+        }
         let type: ValueType = isOpen ? .any.optional() : .string.optional()
         state[slot(of: name.text)] = .present(type)
         return type

@@ -13,15 +13,13 @@ package struct DiagnosticRenderer: Sendable {
 
     /// One diagnostic with its source line; ends with a line feed.
     package func text(_ diagnostic: Diagnostic) -> String {
-        let location = source.location(of: diagnostic.span.start)
-        let number = "\(location.line)"
+        let start = diagnostic.span.start
+        let number = "\(source.location(of: start).line)"
         let margin = String(repeating: " ", count: number.count)
-        var lines = [
-            "\(head(diagnostic))",
-            "\(margin)--> \(source.path):\(location.line):\(location.column)",
-            "\(margin) |",
-        ]
-        let lineSpan = source.lineSpan(location.line)
+        var lines = ["\(head(diagnostic))", "\(margin)--> \(source.place(of: start))"]
+        lines += source.includes(of: start).map { "\(margin)::: included from \($0)" }
+        lines.append("\(margin) |")
+        let lineSpan = source.lineSpan(source.lineNumber(of: start))
         lines.append("\(number) | \(printable(source.text(in: lineSpan)))")
         lines.append("\(margin) | \(caret(of: diagnostic, in: lineSpan))")
         if let help = diagnostic.help { lines.append("\(margin) = help: \(help)") }
@@ -29,11 +27,13 @@ package struct DiagnosticRenderer: Sendable {
     }
 
     /// `file:line:col: error: message [E201]`, as compilers print it and editors read it.
-    package func compilerLine(_ diagnostic: Diagnostic) -> String {
-        let location = source.location(of: diagnostic.span.start)
-        let place = "\(source.path):\(location.line):\(location.column)"
+    ///
+    /// A line for each `include` on the way follows, as a note.
+    package func compilerLines(_ diagnostic: Diagnostic) -> [String] {
+        let start = diagnostic.span.start
         let message = "\(diagnostic.severity.rawValue): \(diagnostic.message)"
-        return "\(place): \(message) [\(diagnostic.code.rawValue)]"
+        return ["\(source.place(of: start)): \(message) [\(diagnostic.code.rawValue)]"]
+            + source.includes(of: start).map { "\($0): note: included from here" }
     }
 
     /// The last line of a check: `3 errors in 1 of 6 files`.
@@ -65,5 +65,18 @@ package struct DiagnosticRenderer: Sendable {
             scalars.append(isControl ? "\u{FFFD}" : scalar)
         }
         return String(scalars)
+    }
+}
+
+extension SourceText {
+    /// Where the file of an offset was included, the nearest `include` first.
+    package func includes(of offset: Int) -> [String] {
+        var places: [String] = []
+        var piece = piece(at: offset)
+        while let include = piece.includedAt {
+            places.append(place(of: include.start))
+            piece = self.piece(at: include.start)
+        }
+        return places
     }
 }

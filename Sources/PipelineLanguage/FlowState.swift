@@ -13,6 +13,8 @@ struct FlowState {
     var locals: [Int: ValueType] = [:]
     /// False behind `drop` without `if`, and where no value is left for a field.
     var isReachable = true
+    /// True behind a `keep`: there is no field besides those that are known.
+    var isClosed = false
     /// True when each record that comes here has been sent.
     var isSettled = false
 
@@ -35,6 +37,7 @@ struct FlowState {
         for (local, type) in other.locals {
             result.locals[local] = result.locals[local]?.united(with: type) ?? type
         }
+        result.isClosed = isClosed && other.isClosed
         result.isSettled = isSettled && other.isSettled
         return result
     }

@@ -13,19 +13,21 @@ struct Lexer {
     private var nesting = 0
     private var lineStarted = true
 
-    init(source: SourceText) {
+    /// - Parameter start: where the last file of the text begins.
+    init(source: SourceText, from start: Int = 0) {
         self.source = source
         self.bytes = source.bytes
-        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+        position = start
+        if bytes[start...].starts(with: [0xEF, 0xBB, 0xBF]) { position += 3 }
     }
 
     /// All tokens of the text; the last is `.end`.
     mutating func tokens() -> [Token] {
         guard bytes.count <= Self.textLimit else {
-            let message = "this file is larger than 1 MiB"
-            report(message, Span(0, 0), help: "is it a pipeline?")
+            let span = Span(position, position)
+            report("this file is larger than 1 MiB", span, help: "is it a pipeline?")
             isCutShort = true
-            return [Token(kind: .end, span: Span(0, 0), startsLine: true)]
+            return [Token(kind: .end, span: span, startsLine: true)]
         }
         var tokens: [Token] = []
         while let token = next() { tokens.append(token) }

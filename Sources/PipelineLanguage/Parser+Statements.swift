@@ -1,9 +1,8 @@
 extension Parser {
     static let statements = [
-        "from", "parse", "let", "set", "remove", "drop", "reject", "if", "send", "on", "test",
+        "from", "parse", "let", "set", "remove", "rename", "keep", "drop", "reject", "if",
+        "include", "send", "on", "test",
     ]
-    /// Words of the language that this version does not know how to do.
-    static let plannedStatements = ["rename", "keep", "include"]
     static let formats =
         ["json", "csv", "text", "regex", "logfmt"] + KnownFormat.allCases.map(\.rawValue)
 
@@ -24,6 +23,38 @@ extension Parser {
             }
         }
         return file
+    }
+
+    /// Reads an included file: steps and nothing else.
+    ///
+    /// - Parameter broken: gets the words of statements that could not be read.
+    mutating func includedSteps(broken: inout Set<String>) -> [StepSyntax] {
+        var steps: [StepSyntax] = []
+        while !current.isEnd {
+            let start = index
+            do {
+                try refuseTopLevelItem()
+                steps.append(try step())
+                try expectStatementEnd()
+            } catch {
+                broken.insert(tokens[start].word ?? "")
+                let span = tokens[start].span
+                steps.append(StepSyntax(kind: .broken, keyword: span, span: span))
+                recover(from: start)
+                if index == start { advance() }
+            }
+        }
+        return steps
+    }
+
+    private mutating func refuseTopLevelItem() throws(Failure) {
+        guard let word = current.word, ["from", "parse", "on", "test"].contains(word) else {
+            return
+        }
+        let message = "an included file has steps only"
+        let help = "move this `\(word)` into the pipeline"
+        defer { advance() }
+        throw fail(.syntax, message, at: current.span, help: help)
     }
 
     private mutating func item(into file: inout SyntaxFile) throws(Failure) {
@@ -183,6 +214,9 @@ extension Parser {
         case "let": return try letStep()
         case "set": return try setStep()
         case "remove": return .remove(try paths())
+        case "rename": return try renameStep()
+        case "keep": return .keep(try paths())
+        case "include": return .include(try expectText("the path of a file, in quotes,"))
         case "drop": return try dropStep()
         case "reject": return try rejectStep()
         case "if": return try ifStep(keyword)
@@ -195,10 +229,6 @@ extension Parser {
 
     private mutating func unknownStatement() -> Failure {
         guard case .name(let word, _) = current.kind else { return unexpected("a statement") }
-        if Self.plannedStatements.contains(word), following.sign != .assign {
-            let message = "this version cannot do `\(word)` yet"
-            return fail(.unknownStatement, message, at: current.span)
-        }
         var help = SpellingHelp.suggestion(for: word, in: Self.statements)
         if following.sign == .assign || following.sign == .dot {
             help = "to write a field: `set \(word) = …`"
@@ -219,6 +249,14 @@ extension Parser {
         let path = try path()
         try expect(.assign, "after the field")
         return .set(path, expressionOrBroken())
+    }
+
+    private mutating func renameStep() throws(Failure) -> StepSyntax.Kind {
+        let source = try path()
+        guard isSameLine, skip(word: "to") else {
+            throw unexpected("`to` and the new name after this field")
+        }
+        return .rename(source, to: try path())
     }
 
     private mutating func paths() throws(Failure) -> [PathSyntax] {
@@ -267,11 +305,10 @@ extension Parser {
     // MARK: send
 
     private mutating func sendStep() throws(Failure) -> StepSyntax.Kind {
-        if current.word == "to" {
-            let message = "this version cannot send to a named cluster yet"
-            throw fail(.unknownStatement, message, at: current.span.joined(to: following.span))
-        }
-        return .send(try recordLines(Self.sendWords, isExpectation: false))
+        let cluster = skip(word: "to") ? try expectName("the name of a cluster") : nil
+        var send = try recordLines(Self.sendWords, isExpectation: false)
+        send.cluster = cluster
+        return .send(send)
     }
 
     static let sendWords = ["topic", "key", "value", "timestamp", "partition", "headers"]

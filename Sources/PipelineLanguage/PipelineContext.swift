@@ -8,6 +8,16 @@ package struct PipelineContext: Sendable {
     package var secrets: Set<String> = []
     package var defaults = PipelineDefaults()
 
+    /// Reads a file that a pipeline includes, by its path.
+    package var read: @Sendable (String) -> File = { _ in .unreadable("this text stands alone") }
+
+    /// What came of asking for a file.
+    package enum File: Sendable {
+        case bytes([UInt8])
+        /// Why it cannot be read, in a few words.
+        case unreadable(String)
+    }
+
     package init() {}
 
     /// Why records cannot go to a cluster, and what to do; nil when they can.

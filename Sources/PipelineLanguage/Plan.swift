@@ -172,6 +172,10 @@ package struct Step: Sendable {
         case `let`(local: Int, Expression)
         case set(FieldPath, Expression)
         case remove([FieldPath])
+        /// Moves a field with its text, as if it had come under the other name.
+        case rename(FieldPath, to: FieldPath)
+        /// Removes all fields but these.
+        case keep([FieldPath])
         /// Settles the record as dropped, if the condition holds or there is none.
         case drop(reason: String, condition: Expression?)
         case reject(reason: String, condition: Expression?)
@@ -205,6 +209,8 @@ package struct Send: Sendable {
         package var span: Span
     }
 
+    /// The `kafka` block of `forktail.conf` that is meant; nil for the first one.
+    package var cluster: String?
     package var topic: Expression
     package var key: Expression?
     package var value: Expression

@@ -41,6 +41,10 @@ package struct RemakeAnalysis {
             }
         case .remove(let paths):
             for path in paths where path.members.isEmpty { fields[path.slot] = nil }
+        case .rename(let path, let target): move(path, to: target)
+        case .keep(let paths):
+            let slots = Set(paths.map(\.slot))
+            fields = fields.filter { slots.contains($0.key) }
         case .drop(_, let condition), .reject(_, let condition):
             if let condition { refuse(condition, as: "a condition") }
         case .if(let branches, let otherwise): visit(branches, otherwise)
@@ -49,6 +53,12 @@ package struct RemakeAnalysis {
             if let key = send.key { refuse(key, as: "a key") }
             if let partition = send.partition { refuse(partition, as: "a partition") }
         }
+    }
+
+    private mutating func move(_ path: FieldPath, to target: FieldPath) {
+        let cause = fields[path.slot]
+        if path.members.isEmpty { fields[path.slot] = nil }
+        if cause != nil || target.members.isEmpty { fields[target.slot] = cause }
     }
 
     /// A field may depend on the time behind an `if` when it does behind one of its arms.

@@ -20,14 +20,27 @@ package struct SourceLocation: Hashable, Sendable {
     package var column: Int
 }
 
-/// The text of one pipeline file, with its name and the starts of its lines.
+/// The text of a pipeline and of what it includes, with its name and the starts of its lines.
+///
+/// Included files stand behind the pipeline's own text, so that one offset says where something is
+/// in all of them.
 package struct SourceText: Sendable {
+    /// A file that the text is made of.
+    package struct Piece: Hashable, Sendable {
+        package var path: String
+        package var span: Span
+        /// The `include` that asked for it; nil for the pipeline itself.
+        package var includedAt: Span?
+    }
+
     /// The path as the user wrote it, for messages.
     package let path: String
     /// The name of the pipeline: the file's base name without `.pipeline`.
     package let name: String
-    package let bytes: [UInt8]
-    let lineStarts: [Int]
+    package private(set) var bytes: [UInt8]
+    private(set) var lineStarts: [Int]
+    /// The pipeline itself, and behind it what it includes.
+    package private(set) var pieces: [Piece]
 
     package init(path: String, text: String) {
         self.init(path: path, bytes: Array(text.utf8))
@@ -37,11 +50,33 @@ package struct SourceText: Sendable {
         self.path = path
         self.name = Self.pipelineName(of: path)
         self.bytes = bytes
-        var starts = [0]
-        for (offset, byte) in bytes.enumerated() where byte == UInt8(ascii: "\n") {
-            starts.append(offset + 1)
+        self.lineStarts = [0]
+        self.pieces = [Piece(path: path, span: Span(0, bytes.count))]
+        addLineStarts(from: 0)
+    }
+
+    private mutating func addLineStarts(from start: Int) {
+        for offset in start..<bytes.count where bytes[offset] == UInt8(ascii: "\n") {
+            lineStarts.append(offset + 1)
         }
-        self.lineStarts = starts
+    }
+
+    /// Adds a file that the text includes.
+    mutating func append(path: String, bytes included: [UInt8], includedAt: Span) -> Piece {
+        let end = bytes.count
+        // Every file begins a line of its own.
+        bytes.append(UInt8(ascii: "\n"))
+        bytes += included
+        addLineStarts(from: end)
+        let span = Span(end + 1, bytes.count)
+        let piece = Piece(path: path, span: span, includedAt: includedAt)
+        pieces.append(piece)
+        return piece
+    }
+
+    /// The file that an offset is in.
+    package func piece(at offset: Int) -> Piece {
+        pieces.last { $0.span.start <= offset } ?? pieces[0]
     }
 
     /// The text that a span covers.
@@ -51,14 +86,21 @@ package struct SourceText: Sendable {
         return String(decoding: bytes[start..<end], as: UTF8.self)
     }
 
-    /// The line and the column of an offset, columns counted in characters.
+    /// The line and the column of an offset in its file, columns counted in characters.
     package func location(of offset: Int) -> SourceLocation {
         let line = lineNumber(of: offset)
         let before = text(in: Span(lineStarts[line - 1], offset))
-        return SourceLocation(line: line, column: before.count + 1)
+        let first = lineNumber(of: piece(at: offset).span.start)
+        return SourceLocation(line: line - first + 1, column: before.count + 1)
     }
 
-    /// The line number of an offset, counted from one.
+    /// `file:line:column` of an offset.
+    package func place(of offset: Int) -> String {
+        let location = location(of: offset)
+        return "\(piece(at: offset).path):\(location.line):\(location.column)"
+    }
+
+    /// The line number of an offset in the whole text, counted from one.
     package func lineNumber(of offset: Int) -> Int {
         var low = 0
         var high = lineStarts.count

@@ -68,6 +68,9 @@ struct StepSyntax: Sendable {
         case `let`(Name, ExpressionSyntax)
         case set(PathSyntax, ExpressionSyntax)
         case remove([PathSyntax])
+        case rename(PathSyntax, to: PathSyntax)
+        case keep([PathSyntax])
+        case include(Name)
         case drop(reason: Name?, condition: ExpressionSyntax?)
         case reject(reason: Name, condition: ExpressionSyntax?)
         case `if`([BranchSyntax], otherwise: [StepSyntax]?)
@@ -93,6 +96,8 @@ struct SendSyntax: Sendable {
         var value: ExpressionSyntax
     }
 
+    /// The cluster that `send to` names.
+    var cluster: Name?
     var lines: [Line] = []
     var headers: [SettingSyntax] = []
     var valueMembers: ExpressionSyntax?

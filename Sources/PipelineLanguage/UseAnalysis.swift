@@ -10,6 +10,11 @@ struct UseAnalysis {
         /// True when `*` is used behind this point.
         var hasAllFields = false
 
+        mutating func restrict(to slots: Set<Int>) {
+            fields = hasAllFields ? slots : fields.intersection(slots)
+            hasAllFields = false
+        }
+
         func union(_ other: Uses) -> Uses {
             Uses(
                 fields: fields.union(other.fields),
@@ -50,6 +55,10 @@ struct UseAnalysis {
             add(value, to: &uses)
         case .remove(let paths):
             for path in paths where path.members.isEmpty { uses.fields.remove(path.slot) }
+        case .rename(let path, let target):
+            visitSet(target, &uses, &warnings)
+            uses.fields.insert(path.slot)
+        case .keep(let paths): uses.restrict(to: Set(paths.map(\.slot)))
         case .drop(_, let condition), .reject(_, let condition):
             if condition == nil { uses = Uses() }
             if let condition { add(condition, to: &uses) }

@@ -45,7 +45,7 @@ extension RecordProcessor {
 
     // MARK: Parts
 
-    private func member(_ names: [Text], of value: Value) throws(EvaluationError) -> Value {
+    func member(_ names: [Text], of value: Value) throws(EvaluationError) -> Value {
         var value = value
         for name in names {
             if value.hasNoValue { return .missing }

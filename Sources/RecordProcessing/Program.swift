@@ -166,6 +166,8 @@ enum Instruction: Sendable {
     case local(Int, Node)
     case set(CompiledPath, Node)
     case remove(CompiledPath)
+    case rename(CompiledPath, to: CompiledPath)
+    case keep(CompiledKeep)
     case drop(reason: Int, condition: Node?)
     case reject(reason: String, condition: Node?)
     /// Goes on at `target` unless the condition holds.
@@ -180,6 +182,15 @@ struct CompiledPath: @unchecked Sendable {
     // Safe to share: the texts are constants of the program.
     let slot: Int
     let members: [Text]
+}
+
+/// What a `keep` leaves.
+struct CompiledKeep: @unchecked Sendable {
+    // Safe to share: the texts are constants of the program.
+    /// By slot, whether something of it stays.
+    let isKept: [Bool]
+    /// Slots of which only some members stay.
+    let parts: [(slot: Int, members: [[Text]])]
 }
 
 struct CompiledSend: @unchecked Sendable {

@@ -135,6 +135,9 @@ struct ProgramCompiler {
                 code.instructions.append(.set(compiled(path), try node(value)))
             case .remove(let paths):
                 for path in paths { code.instructions.append(.remove(compiled(path))) }
+            case .rename(let path, let target):
+                code.instructions.append(.rename(compiled(path), to: compiled(target)))
+            case .keep(let paths): code.instructions.append(.keep(compiledKeep(paths)))
             case .drop(let reason, let condition):
                 let reason = reasonIndex(reason)
                 try append(.drop, step, condition, to: &code) {
@@ -200,6 +203,18 @@ struct ProgramCompiler {
 
     private func compiled(_ path: FieldPath) -> CompiledPath {
         CompiledPath(slot: path.slot, members: path.members.map(constants.text))
+    }
+
+    private func compiledKeep(_ paths: [FieldPath]) -> CompiledKeep {
+        var isKept = Array(repeating: false, count: plan.fieldNames.count)
+        var parts: [(slot: Int, members: [[Text]])] = []
+        for path in paths where !isKept[path.slot] {
+            isKept[path.slot] = true
+            let members = paths.filter { $0.slot == path.slot }.map(\.members)
+            guard !members.contains([]) else { continue }
+            parts.append((path.slot, members.map { $0.map(constants.text) }))
+        }
+        return CompiledKeep(isKept: isKept, parts: parts)
     }
 
     private func compiled(_ send: Send) throws(ProgramError) -> CompiledSend {

@@ -58,6 +58,39 @@ extension RecordProcessor {
         object.set(name, to: .object(nested))
     }
 
+    /// Moves a field, with the text it came as; what has no value leaves none behind either.
+    func rename(_ path: CompiledPath, to target: CompiledPath) throws(EvaluationError) {
+        if path.members.isEmpty, target.members.isEmpty {
+            record.slots[target.slot] = record.slots[path.slot]
+            record.slots[path.slot] = Record.Field(isRemoved: true)
+            return
+        }
+        let value = try member(path.members, of: record.slots[path.slot].value)
+        try remove(path)
+        if value.hasNoValue { try remove(target) } else { try set(target, to: value) }
+    }
+
+    /// Removes all fields but some.
+    func keep(_ kept: CompiledKeep) throws(EvaluationError) {
+        for slot in record.slots.indices where !kept.isKept[slot] {
+            record.slots[slot] = Record.Field(isRemoved: true)
+        }
+        record.members.removeAll { member in
+            guard let slot = member.slot else { return true }
+            return !kept.isKept[slot]
+        }
+        for part in kept.parts {
+            guard let object = try object(in: part.slot) else { continue }
+            var rest = ObjectValue()
+            for path in part.members {
+                let value = try member(path, of: .object(object))
+                if case .missing = value { continue }
+                try set(path[...], in: &rest, to: value)
+            }
+            record.slots[part.slot] = Record.Field(value: .object(rest))
+        }
+    }
+
     func remove(_ path: CompiledPath) throws(EvaluationError) {
         if path.members.isEmpty {
             record.slots[path.slot] = Record.Field(isRemoved: true)

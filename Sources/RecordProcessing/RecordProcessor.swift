@@ -230,6 +230,8 @@ package final class RecordProcessor {
             case .local(let index, let node): locals[index] = try evaluate(node)
             case .set(let path, let node): try set(path, to: try evaluate(node))
             case .remove(let path): try remove(path)
+            case .rename(let path, let target): try rename(path, to: target)
+            case .keep(let kept): try keep(kept)
             case .drop(let reason, let condition):
                 if try holds(condition) { return .dropped(reason: reason) }
             case .reject(let reason, let condition):

@@ -36,7 +36,7 @@ struct JournalSetup {
         journal.settleBegun(files)
         var books = JournalBooks(journal, files: files)
         versions = pipelines.map { pipeline in
-            let text = String(decoding: pipeline.plan.source.bytes, as: UTF8.self)
+            let text = pipeline.plan.source.archive
             return books.version(of: pipeline.name, path: pipeline.path, text: text)
         }
         earlier = Self.earlier(in: journal, besides: versions, all: isBehind)

@@ -132,8 +132,8 @@ struct RenderingTests {
         let source = SourceText(path: "a/p.pipeline", text: "x\n→y")
         let diagnostic = Diagnostic(.unused, "`y` is never used", at: Span(5, 6))
         #expect(
-            DiagnosticRenderer(source: source).compilerLine(diagnostic)
-                == "a/p.pipeline:2:2: warning: `y` is never used [W602]"
+            DiagnosticRenderer(source: source).compilerLines(diagnostic)
+                == ["a/p.pipeline:2:2: warning: `y` is never used [W602]"]
         )
     }
 

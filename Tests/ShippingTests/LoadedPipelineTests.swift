@@ -1,3 +1,4 @@
+import Checkpointing
 import PipelineLanguage
 import Testing
 
@@ -63,6 +64,31 @@ struct LoadedPipelineTests {
                   a: two lines are sent
                 """
         )
+    }
+
+    @Test func `a text of the journal brings what it included`() throws {
+        let text = """
+            from "*.log"
+            parse text
+            include "lib/mark.steps"
+            send { topic = "t"  value = message }
+            on error stop
+            """
+        var source = SourceText(path: "etc/a.pipeline", text: text)
+        var context = PipelineContext()
+        context.read = { _ in .bytes(Array("set message = \"x\"".utf8)) }
+        let plan = try #require(PipelineCompiler.compile(&source, in: context).0)
+        let kept = PipelineText(
+            version: 1,
+            name: "a",
+            path: "etc/a.pipeline",
+            text: plan.source.archive
+        )
+        let pipeline = try #require(PipelineLoader.pipeline(kept))
+        #expect(pipeline.plan.steps.count == 2)
+        #expect(pipeline.plan.source.archive == kept.text)
+        let alone = PipelineText(version: 1, name: "a", path: "etc/a.pipeline", text: text)
+        #expect(PipelineLoader.pipeline(alone).map(\.name) == nil)
     }
 
     private func plan(_ setting: String) throws -> Plan {

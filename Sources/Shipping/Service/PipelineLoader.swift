@@ -98,7 +98,10 @@ package struct PipelineLoader {
             let renderer = DiagnosticRenderer(source: file.source)
             for diagnostic in file.diagnostics {
                 switch format {
-                case .gcc: report.text += renderer.compilerLine(diagnostic).printable + "\n"
+                case .gcc:
+                    for line in renderer.compilerLines(diagnostic) {
+                        report.text += line.printable + "\n"
+                    }
                 case .text:
                     let text = renderer.text(diagnostic).printableLines
                     report.text += (color ? painted(text, diagnostic.severity) : text) + "\n"
@@ -126,18 +129,35 @@ package struct PipelineLoader {
 
     private func compile(_ paths: [String]) throws -> [Compiled] {
         try Self.files(in: paths).map { path in
-            let source = SourceText(path: path, bytes: try readFile(path))
-            let (plan, diagnostics) = PipelineCompiler.compile(source)
+            var source = SourceText(path: path, bytes: try readFile(path))
+            let (plan, diagnostics) = PipelineCompiler.compile(&source, in: context)
             let others =
                 mode == .exactlyOnce ? plan.map { RemakeAnalysis.diagnostics(of: $0) } ?? [] : []
             return Compiled(source: source, plan: plan, diagnostics: diagnostics + others)
         }
     }
 
+    /// What the files are compiled with.
+    private var context: PipelineContext {
+        var context = PipelineContext()
+        context.read = { path in
+            do {
+                return .bytes(try readFile(path))
+            } catch {
+                return .unreadable("\(error)")
+            }
+        }
+        return context
+    }
+
     /// Makes a pipeline of a text that was checked when it was read; nil if it does not load now.
     static func pipeline(_ text: PipelineText) -> LoadedPipeline? {
-        let source = SourceText(path: text.path, text: text.text)
-        guard let plan = PipelineCompiler.compile(source).plan else { return nil }
+        let (source, included) = SourceText.unpack(text.text, path: text.path)
+        var context = PipelineContext()
+        context.read = { path in
+            included[path].map { .bytes($0) } ?? .unreadable("it is not in the journal")
+        }
+        guard let plan = PipelineCompiler.compile(source, in: context).plan else { return nil }
         return try? LoadedPipeline(plan: plan)
     }
 

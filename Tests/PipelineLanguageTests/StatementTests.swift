@@ -1,0 +1,104 @@
+import Testing
+
+@testable import PipelineLanguage
+
+struct StatementTests {
+    private func verify(
+        _ marked: MarkedText,
+        _ location: Testing.SourceLocation = #_sourceLocation
+    ) {
+        #expect(marked.found == marked.marks, sourceLocation: location)
+    }
+
+    // MARK: rename, keep
+
+    @Test(arguments: [
+        "rename note to text\nset x = text",
+        "rename note to text\nset x = «E201:note»",
+        "rename «E201:nota» to text",
+        "rename note to «E404:clerk»",
+        "rename note to «E404:note»",
+        "let a = 1\nrename note to «E404:a»\nset b = a",
+        "remove clerk\nrename note to clerk\nset x = lower(clerk)",
+        "rename clerk to who\nset x = \"${«E301:who»}\"",
+        "rename note to «E201:who».name",
+        "let a = 1\nrename «E201:a» to b\nset c = a",
+        "if id > 1 { rename note to text }\nset x = text ?? \"none\"",
+    ])
+    func `a renamed field has its new name only, and its type`(steps: String) {
+        verify(Till.steps(steps))
+    }
+
+    @Test func `a member can become a field, and a field a member`() {
+        verify(Till.jsonSteps("rename buyer.name to name\nset x = name ?? \"none\""))
+        verify(Till.jsonSteps("set to = {}\nrename tags to to.tags\nset x = to.tags ?? 0"))
+        verify(Till.jsonSteps("rename tags to «E201:to».tags"))
+    }
+
+    @Test(arguments: [
+        "keep id, note\nset x = note",
+        "keep id, shop\nset x = «E201:note»",
+        "keep id, «E201:nota»",
+        "let a = 1\nkeep id, «E201:a»\nset b = a",
+        "keep id, «E204:note.first»",
+    ])
+    func `keep leaves nothing but what it names`(steps: String) {
+        verify(Till.steps(steps))
+    }
+
+    @Test func `behind keep an unchecked format has no other fields`() {
+        let parse = "parse «N201:json»\nkeep a, b.c\ndrop \"x\" if a == 1 and b.c == 2\n"
+        verify(Till.parse(parse))
+        let wrong = "parse json\nkeep a\ndrop \"x\" if «E201:d» == 1\n"
+        verify(Till.parse(wrong))
+    }
+
+    @Test func `what is renamed or kept and reaches no record gets a warning`() {
+        let send = "send { topic = \"till\"  value = json({ id }) }"
+        verify(Till.ending("rename note to «W602:text»\n\(send)"))
+        verify(Till.ending("set «W602:x» = 1\nkeep id\n\(send)"))
+        verify(Till.ending("set «W602:x» = 1\nkeep id\n" + Till.send))
+    }
+
+    @Test func `under exactly once a renamed field still depends on the time`() throws {
+        for (steps, count) in [
+            ("set a = string(unix(@now))\nrename a to note2", 1),
+            ("set a = string(unix(@now))\nrename a to b\nrename note to note2", 0),
+            ("set note2 = string(unix(@now))\nkeep note2, id", 1),
+            ("set a = unix(@now)\nset b = a\nkeep note, id\nrename note to note2", 0),
+        ] {
+            let send = "send { topic = \"till\"  key = note2  value = @raw }"
+            let plan = try #require(Till.plan(Till.ending("\(steps)\n\(send)").text))
+            #expect(RemakeAnalysis.diagnostics(of: plan).count == count, "\(steps)")
+        }
+    }
+
+    @Test func `rename and keep cannot stand in on error`() {
+        for step in ["«E102:rename» a to b", "«E102:keep» a"] {
+            let policy = "on error {\n  \(step)\n  send { topic = \"d\"  value = @raw }\n}\n"
+            verify(MarkedText(Till.from + Till.columns + Till.send + policy))
+        }
+    }
+
+    // MARK: send to
+
+    private func found(_ text: String, clusters: [String]) -> [String] {
+        let source = SourceText(path: "p", text: text)
+        var context = PipelineContext()
+        context.clusters = clusters
+        context.cluster = "archive"
+        return PipelineCompiler.compile(source, in: context).diagnostics.map {
+            "\($0.code.rawValue) \(source.text(in: $0.span)): \($0.help ?? "")"
+        }
+    }
+
+    @Test func `send to names a cluster of the configuration`() {
+        let text = Till.ending("send to archive { topic = \"t\"  value = @raw }").text
+        let block = "forktail.conf names clusters by `kafka archive { … }`"
+        #expect(found(text, clusters: ["main", "archive"]) == [])
+        #expect(found(text, clusters: ["archives"]) == ["E208 archive: did you mean `archives`?"])
+        #expect(found(text, clusters: ["main"]) == ["E208 archive: \(block); it has main"])
+        #expect(found(text, clusters: []) == ["E208 archive: \(block)"])
+        verify(Till.ending("send to «E102:{» topic = \"t\"  value = @raw }"))
+    }
+}
