@@ -16,6 +16,7 @@ extension Checker {
                 help: part == "topic" ? "add `topic = \"…\"`" : "add `value = json(*)`"
             )
         }
+        if let key = parts["key"], parts["partition"] == nil { warnOfConstant(key) }
         guard let topic = parts["topic"], let value = parts["value"] else { return nil }
         return Send(
             cluster: syntax.cluster?.text,
@@ -55,6 +56,17 @@ extension Checker {
         let help = "give a fallback: `… ?? \"none\"`, or `?? null` to send without a key"
         require(key, for: "key", help: help, orNull: true)
         requirePlain(key, for: "key")
+    }
+
+    private mutating func warnOfConstant(_ key: Expression) {
+        guard !isInErrorPolicy, key.isConstant, key.type.kind != .null else { return }
+        report(
+            .doubtful,
+            "this key is always the same",
+            at: key.span,
+            label: "all records go to one partition",
+            help: "to spread them leave out `key`, or make it of a field"
+        )
     }
 
     /// Reports a value that may be missing where one is needed.
@@ -242,6 +254,17 @@ extension Checker {
 }
 
 extension Expression {
+    /// True when no record and no place in a file makes a difference.
+    fileprivate var isConstant: Bool {
+        switch kind {
+        case .literal: true
+        case .field, .local, .allFields: false
+        case .meta(.pipeline), .meta(.environment): true
+        case .meta: false
+        default: children.allSatisfy(\.isConstant)
+        }
+    }
+
     /// True when the author wrote that there may be no value: `null`, or `… ?? null`.
     var isNullOnPurpose: Bool {
         switch kind {

@@ -24,7 +24,7 @@ extension Checker {
             let value = constant(entry.value)
             let path = entry.meta.text.split(separator: ".").map(String.init)
             let isSettable = Self.settable.contains(entry.meta.text) || path.first == "env"
-            guard isSettable, let (meta, _) = Meta.named(path) else {
+            guard isSettable, let (meta, type) = Meta.named(path) else {
                 report(
                     .unknownMetadata,
                     "a test cannot give `@\(entry.meta.text)`",
@@ -34,9 +34,27 @@ extension Checker {
                 )
                 continue
             }
+            checkFit(of: value, entry, type)
             result.append(PipelineTest.Given(meta: meta, value: value))
         }
         return result
+    }
+
+    private mutating func checkFit(
+        of value: Expression,
+        _ entry: TestSyntax.Given,
+        _ type: ValueType
+    ) {
+        var takes: String?
+        switch (type.kind, value.kind) {
+        case (.string, .literal(.string)), (.int, .literal(.int)): break
+        case (.time, .literal(.string(let text))) where text.isTimestamp: break
+        case (.string, _): takes = "a text in quotes"
+        case (.time, _): takes = "a time such as `\"2026-11-23T10:00:00Z\"`"
+        default: takes = "a whole number"
+        }
+        guard let takes, !value.type.isAny else { return }
+        report(.wrongArgument, "`@\(entry.meta.text)` takes \(takes)", at: value.span)
     }
 
     private mutating func checkExpectation(
@@ -107,5 +125,19 @@ extension Checker {
             checked.append(ObjectMember(name: member.name.text, value: constant(value)))
         }
         return Expression(kind: .object(checked), type: .object, span: span)
+    }
+}
+
+extension String {
+    /// Whether it has the form of ISO 8601 with a zone; which day it is, is not looked at.
+    fileprivate var isTimestamp: Bool {
+        let shape = utf8.prefix(19).map { $0.isDigit ? UInt8(ascii: "0") : $0 }
+        let rest = utf8.dropFirst(19)
+        let fraction = rest.first == UInt8(ascii: ".") ? rest.dropFirst().prefix { $0.isDigit } : []
+        let zone = rest.dropFirst(fraction.isEmpty ? 0 : fraction.count + 1)
+        let offset = zone.dropFirst().map { $0.isDigit ? UInt8(ascii: "0") : $0 }
+        let isSign = zone.first == UInt8(ascii: "+") || zone.first == UInt8(ascii: "-")
+        return shape.elementsEqual("0000-00-00T00:00:00".utf8)
+            && (zone.elementsEqual("Z".utf8) || isSign && offset.elementsEqual("00:00".utf8))
     }
 }

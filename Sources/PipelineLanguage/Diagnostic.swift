@@ -65,7 +65,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
     case notRemakeable = "E603"
     case uncheckedTopic = "W601"
     case unused = "W602"
-    case truncatedFile = "W603"
+    case doubtful = "W603"
     case untyped = "N201"
     case inherited = "N202"
 
@@ -112,7 +112,8 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
         case .notRemakeable: "a topic, key, partition or condition that depends on the time"
         case .uncheckedTopic: "a topic name made of unchecked data: no end of topics"
         case .unused: "something computed that reaches no record"
-        case .truncatedFile: "files that are truncated, and a journal that needs their bytes"
+        case .doubtful:
+            "files that are not there, are read twice or are truncated; a key that never changes"
         case .untyped: "a `parse` without columns: names and types are not checked"
         case .inherited: "an `on error` that the defaults give"
         }

@@ -71,12 +71,16 @@ package struct DiagnosticRenderer: Sendable {
 extension SourceText {
     /// Where the file of an offset was included, the nearest `include` first.
     package func includes(of offset: Int) -> [String] {
-        var places: [String] = []
+        includeSpans(of: offset).map { place(of: $0.start) }
+    }
+
+    func includeSpans(of offset: Int) -> [Span] {
+        var spans: [Span] = []
         var piece = piece(at: offset)
         while let include = piece.includedAt {
-            places.append(place(of: include.start))
+            spans.append(include)
             piece = self.piece(at: include.start)
         }
-        return places
+        return spans
     }
 }

@@ -94,6 +94,14 @@ package struct SourceText: Sendable {
         return SourceLocation(line: line - first + 1, column: before.count + 1)
     }
 
+    /// The same with columns counted in code points, as SARIF counts them.
+    func scalarLocation(of offset: Int) -> SourceLocation {
+        var location = location(of: offset)
+        let before = text(in: Span(lineStarts[lineNumber(of: offset) - 1], offset))
+        location.column = before.unicodeScalars.count + 1
+        return location
+    }
+
     /// `file:line:column` of an offset.
     package func place(of offset: Int) -> String {
         let location = location(of: offset)

@@ -69,7 +69,9 @@ package struct PipelineTestRunner {
     /// What a test would have to expect, one text an outcome.
     package func expectations(of test: PipelineTest, frame: Frame) -> [String] {
         var texts: [String] = []
-        _ = forEachOutcome(of: test, frame: frame) { outcome, processor in
+        _ = forEachOutcome(of: test, in: processor(for: test).0, frame: frame) {
+            outcome,
+            processor in
             texts.append(ExpectationWriter(processor: processor).text(of: outcome))
         }
         return texts
@@ -79,29 +81,62 @@ package struct PipelineTestRunner {
         var checker = OutcomeChecker(test: test, source: program.plan.source) { value, processor in
             constant(value, in: processor)
         }
-        let reached = forEachOutcome(of: test, frame: frame) { checker.take($0, $1) }
+        let (processor, problems) = processor(for: test)
+        let reached = forEachOutcome(of: test, in: processor, frame: frame) { checker.take($0, $1) }
         checker.finish()
         return PipelineTestResult(
             name: test.name,
             line: program.plan.source.lineNumber(of: test.span.start),
-            failures: checker.failures,
+            failures: problems + checker.failures,
             updates: checker.updates,
             reached: reached
         )
     }
 
-    /// Returns which places were reached.
-    private func forEachOutcome(
-        of test: PipelineTest,
-        frame: Frame,
-        _ body: (TestOutcome, RecordProcessor) -> Void
-    ) -> [Bool] {
+    /// What runs the test, with what it gives, and what it cannot give.
+    private func processor(
+        for test: PipelineTest
+    ) -> (RecordProcessor, [PipelineTestResult.Failure]) {
+        var problems: [PipelineTestResult.Failure] = []
+        var program = program
+        do throws(ProgramError) {
+            if !test.variables.isEmpty { program = try program.with(test.variables) }
+        } catch {
+            problems.append(failure(of: test.span, "a pipeline that loads", error.description))
+        }
         let processor = RecordProcessor(program: program)
         let host = Text(start: Self.host.utf8Start, count: Self.host.utf8CodeUnitCount)
         processor.given[.host] = .string(host)
         for given in test.given {
-            processor.given[given.meta] = constant(given.value, in: processor)
+            let value = constant(given.value, in: processor)
+            processor.given[given.meta] = value
+            guard case .string(let text) = value, given.meta.isTime else { continue }
+            if let time = parseISO8601(text) {
+                processor.given[given.meta] = .time(time)
+            } else {
+                let found = String(decoding: text, as: UTF8.self)
+                problems.append(failure(of: given.value.span, "a time", found))
+            }
         }
+        return (processor, problems)
+    }
+
+    private func failure(
+        of span: Span,
+        _ expected: String,
+        _ found: String
+    ) -> PipelineTestResult.Failure {
+        let line = program.plan.source.lineNumber(of: span.start)
+        return .init(line: line, subject: "given", expected: expected, found: found)
+    }
+
+    /// Returns which places were reached.
+    private func forEachOutcome(
+        of test: PipelineTest,
+        in processor: RecordProcessor,
+        frame: Frame,
+        _ body: (TestOutcome, RecordProcessor) -> Void
+    ) -> [Bool] {
         let input = Array(test.input.utf8)
         var file = FileContext(path: "test", inode: 0, modified: 0, header: nil)
         input.withUnsafeBytes { bytes in
@@ -148,4 +183,22 @@ enum TestOutcome {
     case deadLetter(StagedRecord, RecordFailure)
     case skipped(RecordFailure)
     case stopped(RecordFailure)
+}
+
+extension PipelineTest {
+    /// The environment variables that it gives.
+    fileprivate var variables: [String: String] {
+        var variables: [String: String] = [:]
+        for given in given {
+            guard case .environment(let name) = given.meta,
+                case .literal(.string(let value)) = given.value.kind
+            else { continue }
+            variables[name] = value
+        }
+        return variables
+    }
+}
+
+extension Meta {
+    fileprivate var isTime: Bool { self == .now || self == .modificationTime }
 }

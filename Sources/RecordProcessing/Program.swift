@@ -31,6 +31,8 @@ package struct Program: @unchecked Sendable {
     /// The places that tests should reach; none unless they are measured.
     package let coveragePoints: [CoveragePoint]
     let constants: ConstantPool
+    private let environment: [String: String]
+    private let secrets: [String: SecretBytes]
 
     /// Compiles a checked plan for this host.
     ///
@@ -56,6 +58,8 @@ package struct Program: @unchecked Sendable {
         )
         self.plan = plan
         self.constants = constants
+        self.environment = environment
+        self.secrets = secrets
         self.host = constants.text(host)
         name = plan.name
         columns = try plan.columns.map { column throws(ProgramError) in try compiler.column(column)
@@ -84,6 +88,16 @@ package struct Program: @unchecked Sendable {
             lineRegex = nil
             groups = []
         }
+    }
+
+    /// The same pipeline where some variables have other values.
+    func with(_ variables: [String: String]) throws(ProgramError) -> Program {
+        try Program(
+            plan: plan,
+            host: String(decoding: host, as: UTF8.self),
+            environment: environment.merging(variables) { _, new in new },
+            secrets: secrets
+        )
     }
 
     package var framing: Framing {

@@ -159,7 +159,7 @@ package struct LoadedPipeline: Sendable {
         glob.pattern.hasPrefix("/") ? glob.pattern : folder + glob.pattern
     }
 
-    private func pattern(_ glob: Input.Glob) throws -> GlobPattern {
+    func pattern(_ glob: Input.Glob) throws -> GlobPattern {
         do {
             return try GlobPattern(path(of: glob))
         } catch {

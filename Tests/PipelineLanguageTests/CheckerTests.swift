@@ -354,6 +354,13 @@ struct CheckerTests {
 
     @Test(arguments: [
         "given { @host = \"a\" }\n input 'x'\n expect nothing",
+        "given { @host = «E204:5» }\n input 'x'\n expect nothing",
+        "given { @line = «E204:\"5\"», @offset = 5 }\n input 'x'\n expect nothing",
+        "given { @now = \"2026-11-23T10:00:00.250+01:00\" }\n input 'x'\n expect nothing",
+        "given { @now = «E204:\"2026-11-23T10:00:00\"» }\n input 'x'\n expect nothing",
+        "given { @mtime = «E204:5» }\n input 'x'\n expect nothing",
+        "given { @env.HOME = \"/\", @host = \"b\", «E404:@host» = \"c\" }\n input 'x'\n expect nothing",
+        "given { @host = «E204:note» }\n input 'x'\n expect nothing",
         "given { «E203:@raw» = \"a\" }\n input 'x'\n expect nothing",
         "input 'x'\n expect { key = «E204:id» }",
         "input 'x'\n expect { value has «E204:5» }",

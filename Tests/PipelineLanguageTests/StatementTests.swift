@@ -80,6 +80,18 @@ struct StatementTests {
         }
     }
 
+    @Test(arguments: [
+        "topic = \"t\"  key = «W603:\"k\"»  value = @raw",
+        "topic = \"t\"  key = «W603:lower(\"K${@pipeline}\")»  value = @raw",
+        "topic = \"t\"  key = @host  value = @raw",
+        "topic = \"t\"  key = null  value = @raw",
+        "topic = \"t\"  key = \"k\"  partition = id  value = @raw",
+        "topic = \"t\"  key = \"k-${id}\"  value = @raw",
+    ])
+    func `a key that never changes gets a warning`(lines: String) {
+        verify(Till.ending("send { \(lines) }"))
+    }
+
     // MARK: send to
 
     private func found(_ text: String, clusters: [String]) -> [String] {

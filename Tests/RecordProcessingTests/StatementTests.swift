@@ -70,3 +70,45 @@ struct StatementTests {
         #expect(try version("set message = \"2\"") != first)
     }
 }
+
+struct GivenTests {
+    private func failures(given: String, expect: String) throws -> [String] {
+        let bench = try Bench(
+            """
+            from "*.log"
+            parse text
+            let about = "${@line} ${@host} ${@env.TEAM ?? "nobody"}"
+            send { topic = "t"  key = about  timestamp = @now  value = json({ m: unix(@mtime) }) }
+            on error stop
+            test "it" { given { \(given) } input 'x' expect { \(expect) } }
+            """
+        )
+        let runner = PipelineTestRunner(program: bench.processor.program)
+        return runner.run { text, _ in [.init(range: 0..<text.count - 1, line: 1)] }
+            .flatMap(\.failures).map { "\($0.subject): \($0.found) is not \($0.expected)" }
+    }
+
+    @Test func `a test sets what does not come from the record`() throws {
+        let given = """
+            @host = "h", @line = 7, @env.TEAM = "till", @now = "2026-11-23T10:00:00.25Z",
+            @mtime = "1970-01-01T01:00:05+01:00"
+            """
+        let expect = """
+            key = "7 h till"
+            timestamp = 1795428000250
+            value = { m: 5 }
+            """
+        #expect(try failures(given: given, expect: expect) == [])
+    }
+
+    @Test func `a variable that no test gives has its fallback, and a day that is none is told`()
+        throws
+    {
+        #expect(try failures(given: "@line = 3", expect: "key = \"3 localhost nobody\"") == [])
+        let given = "@now = \"2026-13-45T10:00:00Z\""
+        #expect(
+            try failures(given: given, expect: "topic = \"t\"").first
+                == "given: 2026-13-45T10:00:00Z is not a time"
+        )
+    }
+}

@@ -89,6 +89,7 @@ def check(checks, folder):
         result.returncode == 78 and re.search(r"wrong\.pipeline:13:11: error: ", text),
         text,
     )
+    check_formats(checks, folder)
     result = kit.forktail("check", folder / "absent.pipeline")
     checks.equal("check: a missing file ends with 66", result.returncode, 66)
     result = kit.forktail(
@@ -98,6 +99,99 @@ def check(checks, folder):
         "run: a wrong pipeline does not start (78), and leaves no state behind",
         result.returncode == 78 and "E201" in result.stderr and not (folder / "no-state").exists(),
         f"{result.returncode} {result.stderr[-400:]}",
+    )
+
+
+def check_formats(checks, folder):
+    def output(form):
+        result = kit.forktail("check", "--format", form, folder / "wrong.pipeline", folder / "good.pipeline")
+        checks.equal(f"check --format {form}: a wrong pipeline ends with 78", result.returncode, 78)
+        return result.stdout
+
+    report = json.loads(output("json"))
+    checks.equal(
+        "check --format json: each error with its place, and what they add up to",
+        [(d["code"], d["line"], d["column"], d["endColumn"]) for d in report["diagnostics"]],
+        [("E201", 9, 15, 19), ("E201", 13, 11, 14)],
+    )
+    checks.equal("check --format json: the sum", report["summary"]["errors"], 2)
+    checks.that(
+        "check --format github: one annotation an error",
+        re.fullmatch(r"(::error file=[^:]*wrong\.pipeline,line=\d+,[^\n]*::unknown field [^\n]*\n){2}", output("github")),
+    )
+    log = json.loads(output("sarif"))
+    run = log["runs"][0]
+    results = run["results"]
+    checks.that(
+        "check --format sarif: rules, and results that point into them and into the file",
+        log["version"] == "2.1.0"
+        and all(run["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] == r["ruleId"] for r in results)
+        and [r["locations"][0]["physicalLocation"]["region"]["startLine"] for r in results] == [9, 13],
+        log,
+    )
+
+    result = kit.forktail("check", folder / "good.pipeline", "--sample", folder / "numbers.csv")
+    checks.that(
+        "check --sample: shows what becomes of each line, and ends with 65 if one fails",
+        result.returncode == 65
+        and "1 pipeline ok" in result.stdout
+        and result.stdout.count("key    ") == 3
+        and "dropped" in result.stdout,
+        result.stdout + result.stderr,
+    )
+    result = kit.forktail("check", folder / "good.pipeline", "--sample", "x", "--format", "json")
+    checks.equal("check --sample --format json ends with 64", result.returncode, 64)
+
+
+def check_warnings(checks, folder):
+    own = folder / "warnings"
+    (own / "lib").mkdir(parents=True)
+    (own / "numbers.csv").write_text("id,state\n")
+    for name in ["a", "b"]:
+        (own / f"{name}.pipeline").write_text(GOOD)
+    (own / "c.pipeline").write_text(GOOD.replace('"numbers*.csv"', '"nowhere/*.csv"').replace("key   = id", 'key = "k"'))
+    result = kit.forktail("check", "--format", "gcc", own)
+    checks.that(
+        "check: warns of files that two pipelines read, of globs without files, of constant keys",
+        result.returncode == 0
+        and re.search(r"b\.pipeline:2:6: warning: .*numbers\.csv is read by .*a\.pipeline too", result.stderr)
+        and re.search(r"c\.pipeline:2:6: warning: no file fits this now", result.stderr)
+        and re.search(r"c\.pipeline:13:\d+: warning: this key is always the same", result.stderr)
+        and result.stderr.count(": warning: ") == 3,
+        result.stderr,
+    )
+    result = kit.forktail("check", "--strict", "--quiet", own)
+    checks.equal("check --strict: warnings end with 78", result.returncode, 78)
+
+
+def include(checks, folder):
+    own = folder / "include"
+    (own / "lib").mkdir(parents=True)
+    (own / "numbers.csv").write_text(CSV)
+    text = GOOD.replace('drop "old" if', 'include "lib/old.steps"\n#')
+    (own / "p.pipeline").write_text(text)
+    (own / "lib" / "old.steps").write_text('drop "old" if state == "old"\n')
+    result = kit.forktail("test", own / "p.pipeline")
+    checks.that(
+        "include: the steps of another file run",
+        result.returncode == 0 and "1 passed" in result.stdout,
+        result.stdout + result.stderr,
+    )
+    (own / "lib" / "old.steps").write_text('\ndrop "old" if stat == "old"\n')
+    result = kit.forktail("check", "--color", "never", own / "p.pipeline")
+    checks.that(
+        "include: an error points into the other file, and says who included it",
+        result.returncode == 78
+        and re.search(r"--> \S*/lib/old\.steps:2:15\n", result.stderr)
+        and re.search(r"::: included from \S*/p\.pipeline:9:1\n", result.stderr),
+        result.stderr,
+    )
+    (own / "lib" / "old.steps").unlink()
+    result = kit.forktail("check", "--color", "never", own / "p.pipeline")
+    checks.that(
+        "include: a file that is not there is an error of the pipeline",
+        result.returncode == 78 and "E406" in result.stderr and "p.pipeline:9:9" in result.stderr,
+        result.stderr,
     )
 
 
@@ -661,6 +755,8 @@ def main():
         for body in (
             check,
             check_of_truncated_files,
+            check_warnings,
+            include,
             test,
             dry_run,
             dry_run_reads_as_run_does,

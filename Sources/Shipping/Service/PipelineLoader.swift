@@ -5,14 +5,20 @@ internal import RecordProcessing
 
 /// How diagnostics are printed.
 package enum DiagnosticFormat: String, CaseIterable, Sendable {
+    /// For people and for editors, on standard error.
     case text, gcc
+    /// For programs, on standard output.
+    case json, github, sarif
 }
 
 /// Reads pipeline files, checks them, and refuses wrong ones with every error they have.
 package struct PipelineLoader {
     /// What `forktail check` found.
     package struct Report {
+        /// For standard error.
         package var text = ""
+        /// For standard output.
+        package var output = ""
         package var errorCount = 0
         package var warningCount = 0
         package var fileCount = 0
@@ -35,21 +41,28 @@ package struct PipelineLoader {
     /// Checks files and folders of them.
     ///
     /// - Parameter journal: what it keeps of batches on their way.
+    /// - Parameter version: of Forktail, for the log that SARIF makes.
     /// - Throws: `ServiceError` (66) when a file cannot be read.
     package func check(
         paths: [String],
         format: DiagnosticFormat,
         color: Bool,
-        journal: JournalContent = .positions
+        journal: JournalContent = .positions,
+        version: String
     ) throws -> Report {
         var compiled = try compile(paths)
-        if mode == .exactlyOnce, journal == .positions {
-            for index in compiled.indices {
-                guard let plan = compiled[index].plan else { continue }
-                compiled[index].diagnostics += try LoadedPipeline(plan: plan).truncationWarnings()
+        var readers = FileReaders()
+        for index in compiled.indices {
+            guard let plan = compiled[index].plan else { continue }
+            let pipeline = try LoadedPipeline(plan: plan)
+            compiled[index].diagnostics += try pipeline.emptyGlobWarnings()
+            compiled[index].diagnostics += try readers.warnings(adding: pipeline)
+            if mode == .exactlyOnce, journal == .positions {
+                compiled[index].diagnostics += try pipeline.truncationWarnings()
             }
+            compiled[index].diagnostics.sort { $0.span.start < $1.span.start }
         }
-        return report(compiled, format: format, color: color)
+        return report(compiled, format: format, color: color, version: version)
     }
 
     /// Loads pipelines that are free of errors.
@@ -58,7 +71,7 @@ package struct PipelineLoader {
     ///   is wrong.
     package func load(paths: [String], color: Bool) throws -> [LoadedPipeline] {
         let compiled = try compile(paths)
-        let report = report(compiled, format: .text, color: color)
+        let report = report(compiled, format: .text, color: color, version: "")
         guard report.errorCount == 0 else {
             throw ServiceError(
                 .configuration,
@@ -86,8 +99,22 @@ package struct PipelineLoader {
         }
     }
 
-    private func report(_ compiled: [Compiled], format: DiagnosticFormat, color: Bool) -> Report {
+    private func report(
+        _ compiled: [Compiled],
+        format: DiagnosticFormat,
+        color: Bool,
+        version: String
+    ) -> Report {
         var report = Report()
+        let export = DiagnosticExport(
+            files: compiled.map { .init(source: $0.source, diagnostics: $0.diagnostics) }
+        )
+        switch format {
+        case .text, .gcc: break
+        case .json: report.output = export.json
+        case .github: report.output = export.github.printableLines
+        case .sarif: report.output = export.sarif(version: version)
+        }
         var failedFiles = 0
         report.fileCount = compiled.count
         for file in compiled {
@@ -105,6 +132,7 @@ package struct PipelineLoader {
                 case .text:
                     let text = renderer.text(diagnostic).printableLines
                     report.text += (color ? painted(text, diagnostic.severity) : text) + "\n"
+                case .json, .github, .sarif: break
                 }
             }
         }

@@ -16,7 +16,7 @@ extension LoadedPipeline {
             guard let copy = copyOfTruncated(path, besides: known) else { continue }
             return [
                 Diagnostic(
-                    .truncatedFile,
+                    .doubtful,
                     "\(path.printable) is copied and truncated when it is rotated, as"
                         + " \(copy.printable) shows",
                     at: span,
