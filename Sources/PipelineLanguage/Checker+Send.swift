@@ -1,6 +1,6 @@
 /// `send` and `on error`: what Kafka gets.
 extension Checker {
-    mutating func checkSend(_ syntax: SendSyntax, keyword: Span) -> Send? {
+    mutating func checkSend(_ syntax: SendSyntax, keyword: Span, span: Span) -> Send? {
         var parts: [String: Expression] = [:]
         var seen: Set<String> = []
         for line in syntax.lines where isFirst(line.keyword, in: &seen) {
@@ -8,7 +8,9 @@ extension Checker {
         }
         let headers = withDefaults(checkHeaders(syntax.headers), at: keyword)
         checkCluster(syntax.cluster)
-        for part in ["topic", "value"] where parts[part] == nil && !syntax.isBroken {
+        // What could not be read may have been the topic.
+        let isWhole = !syntax.isBroken && !hasUnreadable(in: span)
+        for part in ["topic", "value"] where parts[part] == nil && isWhole {
             report(
                 .incompleteSend,
                 "this `send` has no \(part)",

@@ -45,7 +45,7 @@ extension Checker {
             return .reject(reason: text, condition: checked)
         case .if(let branches, let otherwise): return checkIf(branches, otherwise)
         case .send(let send):
-            let checked = checkSend(send, keyword: step.keyword)
+            let checked = checkSend(send, keyword: step.keyword, span: step.span)
             state.isSettled = true
             return checked.map { .send($0) }
         }

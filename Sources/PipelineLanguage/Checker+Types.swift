@@ -121,14 +121,20 @@ extension Checker {
                 hasFormat = true
                 continue
             }
-            guard label.text == "zone", let text = argument.value.text, !text.isEmpty else {
-                let message = "`time` takes `zone: \"UTC\"` besides its format"
-                report(.wrongArgument, message, at: label.span)
-                continue
-            }
-            zone = text
+            zone = checkZoneName(label, argument.value)
         }
         return zone
+    }
+
+    /// The name of a zone; something that is one to the checks behind it when it is wrong.
+    private mutating func checkZoneName(_ label: Name, _ value: ExpressionSyntax) -> String {
+        if label.text == "zone", let text = value.text, !text.isEmpty { return text }
+        report(
+            .wrongArgument,
+            "`time` takes `zone: \"UTC\"` besides its format",
+            at: label.text == "zone" ? value.span : label.span
+        )
+        return "UTC"
     }
 
     private static let notations: [String: TimeFormat.Notation] = [

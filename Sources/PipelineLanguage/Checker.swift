@@ -6,6 +6,8 @@ struct Checker {
     let file: SyntaxFile
     let context: PipelineContext
     var diagnostics: [Diagnostic] = []
+    /// What the lexer and the parser could not read.
+    var unreadable: [Span] = []
 
     // What `parse` says.
     var format = Format.text
@@ -82,7 +84,13 @@ struct Checker {
         label: String? = nil,
         help: String? = nil
     ) {
+        // Nothing can be said about a word that could not be read.
+        guard !hasUnreadable(in: span) else { return }
         diagnostics.append(Diagnostic(code, message, at: span, label: label, help: help))
+    }
+
+    func hasUnreadable(in span: Span) -> Bool {
+        unreadable.contains { $0.overlaps(span) }
     }
 
     /// The stand-in for an expression that is wrong.

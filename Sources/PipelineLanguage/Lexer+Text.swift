@@ -34,7 +34,7 @@ extension Lexer {
         _ kind: Token.Kind
     ) -> Token.Kind {
         let span = Span(start, min(max(position, start + 1), bytes.count))
-        report("this text does not end on its line", span, help: "close it with `\(quote)`")
+        report(Self.openText, span, help: "close it with `\(quote)`")
         return kind
     }
 

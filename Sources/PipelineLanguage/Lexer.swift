@@ -3,6 +3,7 @@ struct Lexer {
     /// Limits: a pipeline is a page, not a program.
     static let textLimit = 1 << 20
     static let nestingLimit = 8
+    static let openText = "this text does not end on its line"
 
     let source: SourceText
     var diagnostics: [Diagnostic] = []
@@ -219,16 +220,17 @@ struct Lexer {
         defer { lineStarted = outerLineStarted }
         var tokens: [Token] = []
         var depth = 0
-        while let token = next() {
+        while let token = next(), !token.startsLine {
             if token.sign == .openBrace { depth += 1 }
             if token.sign == .closeBrace { depth -= 1 }
             guard depth >= 0 else {
                 tokens.append(Token(kind: .end, span: token.span, startsLine: false))
                 return tokens
             }
-            if token.startsLine { break }
             tokens.append(token)
         }
+        // The quotes that should end the text have begun another one in it.
+        if diagnostics.last?.message == Self.openText { diagnostics.removeSubrange(reported...) }
         if diagnostics.count == reported {
             report("this `${` does not close", Span(start, start + 2), help: "add `}`")
         }

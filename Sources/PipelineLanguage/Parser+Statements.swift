@@ -17,7 +17,7 @@ extension Parser {
                 try item(into: &file)
                 try expectStatementEnd()
             } catch {
-                file.broken.insert(tokens[start].word ?? "")
+                file.broken.formUnion(meanings(of: tokens[start].word))
                 recover(from: start)
                 if index == start { advance() }
             }
@@ -37,7 +37,7 @@ extension Parser {
                 steps.append(try step())
                 try expectStatementEnd()
             } catch {
-                broken.insert(tokens[start].word ?? "")
+                broken.formUnion(meanings(of: tokens[start].word))
                 let span = tokens[start].span
                 steps.append(StepSyntax(kind: .broken, keyword: span, span: span))
                 recover(from: start)
@@ -45,6 +45,12 @@ extension Parser {
             }
         }
         return steps
+    }
+
+    /// The statements that a word stands for that begins one which could not be read.
+    private func meanings(of word: String?) -> [String] {
+        guard let word else { return [""] }
+        return [word] + [SpellingHelp.nearest(to: word, in: Self.statements)].compactMap(\.self)
     }
 
     private mutating func refuseTopLevelItem() throws(Failure) {

@@ -27,11 +27,12 @@ package struct PipelineCompiler {
         let whole = includer.expand(file)
         source = includer.source
         var diagnostics = reader.diagnostics + includer.diagnostics
-        let isReadable = diagnostics.isEmpty
+        let unreadable = diagnostics.map(\.span)
         var checker = Checker(source: source, file: whole, context: context)
+        checker.unreadable = unreadable
         let plan = checker.plan()
         diagnostics += checker.diagnostics
-        return finish(isReadable ? plan : nil, diagnostics, source)
+        return finish(unreadable.isEmpty ? plan : nil, diagnostics, source)
     }
 
     static func readingDiagnostics(_ lexer: Lexer, _ parser: Parser) -> [Diagnostic] {

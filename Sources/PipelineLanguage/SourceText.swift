@@ -8,6 +8,10 @@ package struct Span: Hashable, Sendable {
         self.end = end
     }
 
+    func overlaps(_ other: Span) -> Bool {
+        start < other.end && other.start < end
+    }
+
     /// The span from the start of this one to the end of another.
     package func joined(to other: Span) -> Span {
         Span(min(start, other.start), max(end, other.end))

@@ -7,7 +7,7 @@ struct ParserTests {
         let marked = Till.steps(
             """
             set a = «E102:)»
-            «E103:st» b = 1
+            «E103:snd» b = 1
             drop "x" if id > 1 «E102:{»
             set c = «E201:nothing»
             remove «E102:7»
