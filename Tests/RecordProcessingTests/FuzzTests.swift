@@ -36,6 +36,12 @@ struct FuzzTests {
         ),
         ("regex('(?<a>(x+x+)+y)') { a: string }", "xxxxxxxxxxy"),
         ("text", "any text"),
+        ("logfmt { a: int, b: string? }", #"a=1 b="x \"y\" z" c= d at=2026-11-24T08:00:00Z"#),
+        ("apache_combined", #"1.2.3.4 - - [24/Nov/2026:08:00:00 +0100] "-" 408 - "-" "-""#),
+        ("apache_common", #"1.2.3.4 - u [24/Nov/2026:08:00:00 +0100] "GET / HTTP/1.0" 200 7"#),
+        ("syslog", #"<165>1 2026-11-24T08:00:00.003Z host app 12 ID47 [a@1 b="c\"d"] message"#),
+        ("syslog", "<34>Nov 24 08:00:00 host app[12]: message"),
+        ("cri", "2026-11-24T08:00:00.123456789Z stdout F a message"),
     ]
 
     @Test func `whatever a line is, it ends, and what is sent can be read`() throws {
