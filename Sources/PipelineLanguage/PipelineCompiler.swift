@@ -35,17 +35,6 @@ package struct PipelineCompiler {
         return finish(unreadable.isEmpty ? plan : nil, diagnostics, source)
     }
 
-    static func readingDiagnostics(_ lexer: Lexer, _ parser: Parser) -> [Diagnostic] {
-        let source = lexer.source
-        // A text that does not close leads to further errors on its line, with the same cause.
-        return lexer.diagnostics
-            + parser.diagnostics.filter { diagnostic in
-                !lexer.diagnostics.contains {
-                    source.isSameLine($0.span.start, diagnostic.span.start)
-                }
-            }
-    }
-
     private static func finish(
         _ plan: Plan?,
         _ diagnostics: [Diagnostic],

@@ -25,11 +25,17 @@ struct SourceReader {
     }
 
     /// What was found so far.
-    ///
-    /// A text that does not close leads to further errors on its line, with the same cause.
     var diagnostics: [Diagnostic] {
+        Self.diagnostics(lexed, parser?.diagnostics ?? [], in: source)
+    }
+
+    /// A text that does not close leads to further errors on its line, with the same cause.
+    static func diagnostics(
+        _ lexed: [Diagnostic],
+        _ parsed: [Diagnostic],
+        in source: SourceText
+    ) -> [Diagnostic] {
         let lines = Set(lexed.map { source.lineNumber(of: $0.span.start) })
-        let parsed = parser?.diagnostics ?? []
         return lexed + parsed.filter { !lines.contains(source.lineNumber(of: $0.span.start)) }
     }
 }

@@ -96,7 +96,8 @@ package struct Program: @unchecked Sendable {
             plan: plan,
             host: String(decoding: host, as: UTF8.self),
             environment: environment.merging(variables) { _, new in new },
-            secrets: secrets
+            secrets: secrets,
+            measuresCoverage: !coveragePoints.isEmpty
         )
     }
 

@@ -46,7 +46,7 @@ package struct PipelineTests {
         program.coveragePoints.enumerated().map { index, point in
             let location = pipeline.plan.source.location(of: point.span.start)
             return TestReport.Place(
-                path: pipeline.path,
+                path: pipeline.plan.source.piece(at: point.span.start).path,
                 line: location.line,
                 column: location.column,
                 kind: point.kind.rawValue,
@@ -132,12 +132,16 @@ private struct TestFilter {
 extension SourceText {
     /// Errors of the text alone: what it takes from elsewhere may be missing, before as after.
     fileprivate var errorCount: Int {
-        PipelineCompiler.compile(self).diagnostics.count { $0.severity == .error }
+        let alone = SourceText(path: path, bytes: ownBytes)
+        return PipelineCompiler.compile(alone).diagnostics.count { $0.severity == .error }
     }
+
+    /// Without what it includes.
+    private var ownBytes: [UInt8] { Array(bytes[..<pieces[0].span.end]) }
 
     /// This text with what stands at some spans replaced.
     fileprivate func applying(_ updates: [PipelineTestResult.Update]) -> [UInt8] {
-        var bytes = bytes
+        var bytes = ownBytes
         for update in updates.sorted(by: { $0.span.start > $1.span.start }) {
             let lineStart = bytes[..<update.span.start].lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
             let indent = bytes[lineStart..<update.span.start].prefix { $0 == 0x20 || $0 == 0x09 }

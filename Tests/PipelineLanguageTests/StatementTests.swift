@@ -92,6 +92,38 @@ struct StatementTests {
         verify(Till.ending("send { \(lines) }"))
     }
 
+    @Test func `rename, keep, include and send to are exported and come back`() throws {
+        let steps = """
+            rename note to text
+            keep id, `two words`.b
+            include "lib/x.steps"
+            send to archive {
+              topic = "t"
+              value = @raw
+            }
+
+            """
+        let source = SourceText(path: "p.pipeline", text: Till.from + Till.columns + steps)
+        guard case .json(let json) = PipelineExport.json(of: source) else {
+            Issue.record("not exported")
+            return
+        }
+        let back = try PipelineExport.text(fromJSON: SourceText(path: "p.json", text: json))
+        #expect(String(decoding: back, as: UTF8.self).contains(steps.split(separator: "\n")[1]))
+        let again = SourceText(path: "p.pipeline", bytes: back)
+        guard case .json(let second) = PipelineExport.json(of: again) else {
+            Issue.record("does not come back")
+            return
+        }
+        #expect(second == json)
+        for part in [
+            "\"do\": \"rename\"", "\"do\": \"keep\"", "\"file\": \"lib/x.steps\"",
+            "\"to\": \"archive\"",
+        ] {
+            #expect(json.contains(part))
+        }
+    }
+
     // MARK: send to
 
     private func found(_ text: String, clusters: [String]) -> [String] {

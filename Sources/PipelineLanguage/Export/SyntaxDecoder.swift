@@ -93,6 +93,16 @@ struct SyntaxDecoder {
         case "remove":
             try place.allow("do", "paths")
             return .remove(try place.list("paths", path))
+        case "rename":
+            try place.allow("do", "path", "to")
+            return .rename(try path(place.member("path")), to: try path(place.member("to")))
+        case "keep":
+            try place.allow("do", "paths")
+            return .keep(try place.list("paths", path))
+        case "include":
+            try place.allow("do", "file")
+            let file = try place.member("file").string()
+            return .include(Name(text: file, span: Span(0, 0)))
         case "drop":
             let (reason, condition) = try end(place)
             return .drop(reason: reason, condition: condition)
@@ -105,8 +115,10 @@ struct SyntaxDecoder {
             let otherwise = try place.has("else") ? place.list("else", step) : nil
             return .if(try place.list("branches", branch), otherwise: otherwise)
         case "send":
-            try place.allow("do", "record")
-            return .send(try record(place.member("record")))
+            try place.allow("do", "to", "record")
+            var send = try record(place.member("record"))
+            send.cluster = try place.optional("to")?.fieldName()
+            return .send(send)
         case let word:
             throw place.wrong("there is no statement \"\(word)\"")
         }

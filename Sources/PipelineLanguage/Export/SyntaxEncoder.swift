@@ -68,6 +68,11 @@ struct SyntaxEncoder {
             return .members(["do": "set", "path": json(path), "value": json(value)])
         case .remove(let paths):
             return .members(["do": "remove", "paths": .array(paths.map(json))])
+        case .rename(let path, let target):
+            return .members(["do": "rename", "path": json(path), "to": json(target)])
+        case .keep(let paths):
+            return .members(["do": "keep", "paths": .array(paths.map(json))])
+        case .include(let path): return .members(["do": "include", "file": .string(path.text)])
         case .drop(let reason, let condition): return end("drop", reason, condition)
         case .reject(let reason, let condition): return end("reject", reason, condition)
         case .if(let branches, let otherwise):
@@ -76,7 +81,9 @@ struct SyntaxEncoder {
                 "branches": .array(branches.map(json)),
                 "else": otherwise.map { .array($0.map(json)) },
             ])
-        case .send(let send): return .members(["do": "send", "record": json(send)])
+        case .send(let send):
+            let target = send.cluster.map { JSONTree.string($0.text) }
+            return .members(["do": "send", "to": target, "record": json(send)])
         case .broken: return .members(["do": "nothing"])
         }
     }

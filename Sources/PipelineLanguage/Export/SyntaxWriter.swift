@@ -67,6 +67,10 @@ struct SyntaxWriter {
         case .set(let path, let value):
             return "set \(expressions.text([path])) = \(expressions.text(value))"
         case .remove(let paths): return "remove \(expressions.text(paths))"
+        case .rename(let path, let target):
+            return "rename \(expressions.text([path])) to \(expressions.text([target]))"
+        case .keep(let paths): return "keep \(expressions.text(paths))"
+        case .include(let path): return "include \(expressions.quoted(path.text))"
         case .drop(let reason, let condition): return end("drop", reason, condition)
         case .reject(let reason, let condition): return end("reject", reason, condition)
         case .if(let branches, let otherwise):
@@ -75,7 +79,9 @@ struct SyntaxWriter {
             }
             let rest = otherwise.map { " else \(block($0.map(text)))" } ?? ""
             return parts.joined(separator: " else ") + rest
-        case .send(let record): return "send \(block(lines(of: record)))"
+        case .send(let record):
+            let target = record.cluster.map { "to \(expressions.name($0.text)) " } ?? ""
+            return "send \(target)\(block(lines(of: record)))"
         case .broken: return ""
         }
     }

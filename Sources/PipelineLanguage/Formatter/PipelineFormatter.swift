@@ -48,7 +48,11 @@ extension PipelineCompiler {
         let tokens = lexer.tokens()
         var parser = Parser(source: source, tokens: tokens)
         let file = lexer.isCutShort ? SyntaxFile() : parser.file()
-        let diagnostics = readingDiagnostics(lexer, parser)
+        let diagnostics = SourceReader.diagnostics(
+            lexer.diagnostics,
+            parser.diagnostics,
+            in: source
+        )
         guard diagnostics.isEmpty else { return .failure(Unreadable(diagnostics: diagnostics)) }
         return .success(Text(tokens: tokens, file: file, marks: parser.marks))
     }

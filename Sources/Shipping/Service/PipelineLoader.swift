@@ -158,7 +158,7 @@ package struct PipelineLoader {
     private func compile(_ paths: [String]) throws -> [Compiled] {
         try Self.files(in: paths).map { path in
             var source = SourceText(path: path, bytes: try readFile(path))
-            let (plan, diagnostics) = PipelineCompiler.compile(&source, in: context)
+            let (plan, diagnostics) = PipelineCompiler.compile(&source, in: Self.context)
             let others =
                 mode == .exactlyOnce ? plan.map { RemakeAnalysis.diagnostics(of: $0) } ?? [] : []
             return Compiled(source: source, plan: plan, diagnostics: diagnostics + others)
@@ -166,7 +166,7 @@ package struct PipelineLoader {
     }
 
     /// What the files are compiled with.
-    private var context: PipelineContext {
+    static var context: PipelineContext {
         var context = PipelineContext()
         context.read = { path in
             do {

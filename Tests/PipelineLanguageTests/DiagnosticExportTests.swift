@@ -2,7 +2,7 @@ import Testing
 
 @testable import PipelineLanguage
 
-struct ExportTests {
+struct DiagnosticExportTests {
     private let file: DiagnosticExport.File = {
         let source = SourceText(path: "a b/té,st.pipeline", text: "é🇩🇪 x\nsecond \"line\"\n")
         return .init(
