@@ -328,7 +328,7 @@ struct LayoutPrinter {
         let token = context.tokens[index]
         let bytes = context.source.bytes[token.span]
         guard let last = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return write(bytes) }
-        guard !token.holdsNestedLines(in: context.source) else {
+        guard token.isBlockText(in: context.source) else {
             output += bytes[...last]
             column = 0
             return write(bytes[(last + 1)...])

@@ -59,8 +59,16 @@ extension PipelineCompiler {
 }
 
 extension Token {
+    /// True for a text between three quotes, whose lines follow the last of them.
+    func isBlockText(in source: SourceText) -> Bool {
+        let quotes = source.bytes[span].prefix(3)
+        guard quotes.elementsEqual([0x22, 0x22, 0x22]) || quotes.elementsEqual([0x27, 0x27, 0x27])
+        else { return false }
+        return !holdsNestedLines(in: source)
+    }
+
     /// True when a text in a `${…}` inside this one spans lines: those follow other quotes.
-    func holdsNestedLines(in source: SourceText) -> Bool {
+    private func holdsNestedLines(in source: SourceText) -> Bool {
         guard case .computed(let segments) = kind else { return false }
         return segments.contains { segment in
             guard case .tokens(let tokens) = segment else { return false }

@@ -184,6 +184,11 @@ struct FormatterTests {
         #expect(Formatted(text).text == text)
     }
 
+    @Test func `a text on one line that holds one of several is left as it is`() {
+        let text = "set a = \"x ${lower('''\n  y\n ''')} z\"\n"
+        #expect(Formatted(text).text == text)
+    }
+
     @Test func `line ends stay what they are`() {
         let text = "from 'a'\r\nset x=1\r\ntest 't' {\r\ninput '''\r\na\nb\r\n'''\r\n}\r\n"
         let expected =

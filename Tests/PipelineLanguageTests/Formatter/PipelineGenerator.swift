@@ -147,7 +147,7 @@ struct PipelineGenerator {
     }
 
     private mutating func step(depth: Int) -> String {
-        switch Int.random(in: 0..<10, using: &random) {
+        switch Int.random(in: 0..<12, using: &random) {
         case 0, 1: return "let" + space() + assignment(newName(), any(3))
         case 2, 3: return "set" + space() + assignment(newName(), any(3))
         case 4: return "set" + space() + assignment("buyer.inner . deep", any(2))
@@ -158,6 +158,12 @@ struct PipelineGenerator {
             return "remove" + space() + junk.removeLast() + maybe() + "," + loose()
                 + junk.removeLast()
         case 8 where depth > 0: return branches(depth: depth)
+        case 9 where chance(50):
+            let columns = ["id", "shop", "clerk", "note", "total", "at", "buyer", "tags"] + junk
+            return "keep" + space() + columns.joined(separator: maybe() + "," + loose())
+        case 10:
+            guard let column = junk.popLast() else { return "reject \"all\" if " + bool(1) }
+            return "rename" + space() + column + space() + "to" + space() + newName()
         default: return send()
         }
     }
