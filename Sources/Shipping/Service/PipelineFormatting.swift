@@ -41,7 +41,7 @@ package struct PipelineFormatting {
         guard case .write = effect else { return report }
         report.changed = []
         for file in files where file.isChanged {
-            try replace(file.source.path, with: file.bytes)
+            try ReplacedFile.replace(file.source.path, with: file.bytes)
             report.changed.append(file.source.path)
         }
         return report
@@ -121,34 +121,4 @@ func readSource(_ path: String) throws -> SourceText {
         throw ServiceError(.noInput, "\(name) is over 4 MiB: that is no pipeline")
     }
     return SourceText(path: name, bytes: bytes)
-}
-
-/// Puts a new content under a name at once: whoever opens it finds the old one or the new one.
-///
-/// - Throws: `ServiceError` (73); then the old content stands.
-private func replace(_ path: String, with bytes: [UInt8]) throws {
-    // The name may be a link, which shall stay one.
-    guard let resolved = realpath(path, nil) else { throw unwritable(path, errno) }
-    defer { free(resolved) }
-    let target = String(cString: resolved)
-    let beside = "\(target).\(getpid()).new"
-    var status = stat()
-    guard stat(target, &status) == 0 else { throw unwritable(path, errno) }
-    let descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw unwritable(path, errno) }
-    defer { close(descriptor) }
-    var code = bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
-    // Only root may give files away; for others it is their own already, or becomes that.
-    _ = fchown(descriptor, status.st_uid, status.st_gid)
-    if code == 0, fchmod(descriptor, status.st_mode & 0o7777) != 0 { code = errno }
-    if code == 0, fsync(descriptor) != 0 { code = errno }
-    if code == 0, rename(beside, target) != 0 { code = errno }
-    guard code == 0 else {
-        unlink(beside)
-        throw unwritable(path, code)
-    }
-}
-
-private func unwritable(_ path: String, _ code: CInt) -> ServiceError {
-    ServiceError(.cannotCreate, "\(path) cannot be replaced: \(systemErrorText(code))")
 }

@@ -2,18 +2,29 @@ internal import Glibc
 
 /// Writes files of which no reader ever sees a part.
 package enum ReplacedFile {
-    /// Puts other content into a file that is there; its mode stays.
+    /// Puts a new content under a name at once: whoever opens it finds the old one or the new one.
     ///
-    /// - Throws: `ServiceError` (73).
+    /// - Throws: `ServiceError` (73); then the old content stands.
     package static func replace(_ path: String, with bytes: [UInt8]) throws {
-        let target = resolved(path)
+        // The name may be a link, which shall stay one.
+        guard let resolved = realpath(path, nil) else { throw unwritable(path, "replaced", errno) }
+        defer { free(resolved) }
+        let target = String(cString: resolved)
+        let beside = "\(target).\(getpid()).new"
         var status = stat()
-        guard stat(target, &status) == 0 else { throw unwritable(path, errno) }
-        let temporary = "\(target).\(getpid()).new"
-        try write(bytes, to: temporary, mode: status.st_mode & 0o7777, shown: path)
-        guard rename(temporary, target) == 0 else {
-            defer { unlink(temporary) }
-            throw unwritable(path, errno)
+        guard stat(target, &status) == 0 else { throw unwritable(path, "replaced", errno) }
+        let descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw unwritable(path, "replaced", errno) }
+        defer { close(descriptor) }
+        var code = bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
+        // Only root may give files away; for others it is their own already, or becomes that.
+        _ = fchown(descriptor, status.st_uid, status.st_gid)
+        if code == 0, fchmod(descriptor, status.st_mode & 0o7777) != 0 { code = errno }
+        if code == 0, fsync(descriptor) != 0 { code = errno }
+        if code == 0, rename(beside, target) != 0 { code = errno }
+        guard code == 0 else {
+            unlink(beside)
+            throw unwritable(path, "replaced", code)
         }
     }
 
@@ -21,47 +32,23 @@ package enum ReplacedFile {
     ///
     /// - Throws: `ServiceError` (73), also when there is such a file.
     package static func create(_ path: String, with bytes: [UInt8]) throws {
-        try write(bytes, to: path, mode: 0o644, shown: path)
-    }
-
-    private static func write(
-        _ bytes: [UInt8],
-        to path: String,
-        mode: mode_t,
-        shown: String
-    ) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else {
             guard errno != EEXIST else {
                 throw ServiceError(.cannotCreate, "\(path) is there already; it is left as it is")
             }
-            throw unwritable(shown, errno)
+            throw unwritable(path, "written", errno)
         }
         defer { close(descriptor) }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                defer { unlink(path) }
-                throw unwritable(shown, errno)
-            }
-            rest = rest.dropFirst(count)
-        }
-        guard fsync(descriptor) == 0 else {
-            defer { unlink(path) }
-            throw unwritable(shown, errno)
+        var code = bytes.withUnsafeBytes { writeAll($0, to: descriptor) }
+        if code == 0, fsync(descriptor) != 0 { code = errno }
+        guard code == 0 else {
+            unlink(path)
+            throw unwritable(path, "written", code)
         }
     }
 
-    /// Where a link leads: the file is replaced, not the link.
-    private static func resolved(_ path: String) -> String {
-        guard let real = realpath(path, nil) else { return path }
-        defer { free(real) }
-        return String(cString: real)
-    }
-
-    private static func unwritable(_ path: String, _ code: CInt) -> ServiceError {
-        ServiceError(.cannotCreate, "\(path) cannot be written: \(systemErrorText(code))")
+    private static func unwritable(_ path: String, _ verb: String, _ code: CInt) -> ServiceError {
+        ServiceError(.cannotCreate, "\(path) cannot be \(verb): \(systemErrorText(code))")
     }
 }
