@@ -4,7 +4,7 @@ struct Record {
         var value = Value.missing
         /// The JSON text of the field, as long as nothing has written to it.
         var json: Text?
-        /// The text that a time was read from, likewise: a time is sent as it was written.
+        /// The text that a time or a duration was read from, likewise: they are sent as written.
         var source: Text?
         var isRemoved = false
     }

@@ -226,7 +226,10 @@ extension RecordProcessor {
     ) throws(EvaluationError) {
         let value = try convert(text: text, column, emptyIsMissing: emptyIsMissing)
         record.slots[slot].value = value
-        if case .time = value { record.slots[slot].source = text }
+        switch value {
+        case .time, .duration: record.slots[slot].source = text
+        default: break
+        }
     }
 }
 

@@ -93,6 +93,11 @@ def kinds(checks, folder):
         columns = next(csv.reader(io.StringIO(content.lstrip("\ufeff"), newline="")))
         text = pipeline(columns, ",", '"', "true")
         checks.equal(f"kind: {name}", tried(folder, "kind", text, content), rows)
+    checks.equal(
+        "a header without a declared column stops its file at once",
+        tried(folder, "kind", pipeline(["a", "d"], ",", '"', "true"), "a,b\n1,2\n3,4\n"),
+        ['header mismatch: the header row has no column "d"'],
+    )
 
 
 class RandomFile:
