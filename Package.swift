@@ -86,7 +86,9 @@ let package = Package(
         .executableTarget(
             name: "forktail",
             dependencies: [
-                "Shipping", "PipelineTools", "Kafka", "KafkaDevBroker", arguments, logging, nioCore,
+                "Shipping", "PipelineTools", "Kafka", "KafkaDevBroker", "PipelineLanguage",
+                arguments,
+                logging, nioCore,
             ],
             swiftSettings: settings
         ),

@@ -113,7 +113,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
         case .uncheckedTopic: "a topic name made of unchecked data: no end of topics"
         case .unused: "something computed that reaches no record"
         case .doubtful:
-            "files that are not there, are read twice or are truncated; a key that never changes"
+            "files not there, read twice, truncated, or with secrets that all can read; a fixed key"
         case .untyped: "a `parse` without columns: names and types are not checked"
         case .inherited: "an `on error` that the defaults give"
         }

@@ -50,10 +50,13 @@ package struct PipelineDefaults: Hashable, Sendable {
         package var name: String
         /// An expression, as written.
         package var value: String
+        /// Where it stands, as `forktail.conf:25`.
+        package var place: String?
 
-        package init(name: String, value: String) {
+        package init(name: String, value: String, place: String? = nil) {
             self.name = name
             self.value = value
+            self.place = place
         }
     }
 
@@ -108,5 +111,45 @@ extension Token {
             )
         }
         return token
+    }
+}
+
+extension PipelineDefaults {
+    // No pipeline without errors begins so.
+    private static let mark = "%defaults "
+
+    /// The text of a pipeline with what it inherits, to be compiled again under other defaults.
+    package func archived(with text: String) -> String {
+        guard errorPolicy != nil || !headers.isEmpty else { return text }
+        let lines = headers.map { "    \($0.name.quoted) = \($0.value)\n" }.joined()
+        let inherited = (errorPolicy.map { "  \($0)\n" } ?? "") + "  headers {\n\(lines)  }\n"
+        return "\(Self.mark)\(inherited.utf8.count)\n\(inherited)\(text)"
+    }
+
+    /// Takes apart what `archived(with:)` made.
+    package static func unarchived(_ text: String) -> (defaults: PipelineDefaults, text: String) {
+        guard text.hasPrefix(mark), let end = text.utf8.firstIndex(of: 0x0A),
+            let count = Int(text[..<end].dropFirst(mark.count))
+        else { return (PipelineDefaults(), text) }
+        let rest = text.utf8[text.utf8.index(after: end)...]
+        let conf =
+            "defaults {\n" + String(decoding: Array(rest.prefix(count)), as: UTF8.self) + "}\n"
+        let source = SourceText(path: "forktail.conf", text: conf)
+        let rules = PropertyRules(names: [], isSecret: { _ in false }, problem: { _, _ in nil })
+        let defaults = ConfigurationFile.read(source, rules: rules).file
+            .resolved(profile: nil, environment: [:], flags: .init(), rules: rules)
+            .configuration.defaults
+        return (defaults, String(decoding: Array(rest.dropFirst(count)), as: UTF8.self))
+    }
+}
+
+extension String {
+    /// The name of a header in quotes, for it may be no word.
+    fileprivate var quoted: String {
+        "\""
+            + replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing(
+                "$",
+                with: "\\$"
+            ) + "\""
     }
 }

@@ -36,10 +36,9 @@ struct JournalSetup {
         journal.settleBegun(files)
         var books = JournalBooks(journal, files: files)
         versions = pipelines.map { pipeline in
-            let text = pipeline.plan.source.archive
-            return books.version(of: pipeline.name, path: pipeline.path, text: text)
+            books.version(of: pipeline.name, path: pipeline.path, text: pipeline.journaledText)
         }
-        earlier = Self.earlier(in: journal, besides: versions, all: isBehind)
+        earlier = Self.earlier(in: journal, besides: versions, all: isBehind, pipelines.first)
         unjournaled = UnjournaledRows(
             owner: owner,
             journal,
@@ -53,13 +52,14 @@ struct JournalSetup {
     private static func earlier(
         in journal: Journal,
         besides versions: [Int64],
-        all: Bool
+        all: Bool,
+        _ today: LoadedPipeline?
     ) -> [Int64: LoadedPipeline] {
         let named = Set(journal.batches.flatMap(\.stretches).map(\.pipelineVersion))
         var pipelines: [Int64: LoadedPipeline] = [:]
         for text in journal.texts where all || named.contains(text.version) {
             if versions.contains(text.version) { continue }
-            pipelines[text.version] = PipelineLoader.pipeline(text)
+            pipelines[text.version] = PipelineLoader.pipeline(text, today: today)
         }
         return pipelines
     }

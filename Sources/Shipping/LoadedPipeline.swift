@@ -7,6 +7,9 @@ internal import RecordProcessing
 package struct LoadedPipeline: Sendable {
     let plan: Plan
     let program: Program
+    /// What it was compiled with besides its own text.
+    let context: PipelineContext
+    let secrets: [String: SecretBytes]
     /// Bytes of a file that one byte of its text takes at most.
     let encodedUnit: Int
 
@@ -27,13 +30,20 @@ package struct LoadedPipeline: Sendable {
     /// - Throws: `ServiceError` (78) for what only shows when the plan meets this host: a missing
     ///   environment variable, an unknown time zone or encoding, a regular expression that PCRE2
     ///   refuses.
-    init(plan: Plan) throws {
+    init(
+        plan: Plan,
+        context: PipelineContext = PipelineContext(),
+        secrets: [String: SecretBytes] = [:]
+    ) throws {
         self.plan = plan
+        self.context = context
+        self.secrets = secrets
         do {
             program = try Program(
                 plan: plan,
                 host: hostName(),
-                environment: environmentVariables()
+                environment: environmentVariables(),
+                secrets: secrets
             )
             encodedUnit = try Self.makeDecoder(for: plan)?.unitLength ?? 1
         } catch {
@@ -48,11 +58,17 @@ package struct LoadedPipeline: Sendable {
                 plan: plan,
                 host: hostName(),
                 environment: environmentVariables(),
+                secrets: secrets,
                 measuresCoverage: true
             )
         } catch {
             throw ServiceError(.configuration, "\(plan.source.path): \(error)")
         }
+    }
+
+    /// All that decides what it makes of a line, as the journal keeps it.
+    var journaledText: String {
+        context.defaults.archived(with: plan.source.archive)
     }
 
     /// Turns this pipeline's files into UTF-8; nil when that is what they are.

@@ -1,6 +1,7 @@
 internal import Kafka
+internal import PipelineLanguage
 
-/// The producer's properties as the command line gave them, on top of Forktail's own defaults.
+/// The producer's properties: Forktail's own defaults, then `forktail.conf`, then the command line.
 package struct ProducerSettings: Sendable {
     private(set) var configuration: KafkaProducerConfiguration
 
@@ -9,24 +10,24 @@ package struct ProducerSettings: Sendable {
     /// - Throws: `ServiceError` for a property that is unknown, malformed, or in contradiction to
     ///   another.
     package init(
+        deployment: Deployment? = nil,
         bootstrapServers: String?,
         properties: [String],
         allowsTransactions: Bool = false,
         environment: (String) -> String? = { _ in nil }
     ) throws {
-        configuration = KafkaProducerConfiguration(bootstrapServers: [])
-        // Logs shrink to a third for a fifth of the work of sending them raw to another host.
-        configuration.compressionType = .lz4
+        configuration = Self.ownDefaults
+        let said = try Self.said(by: deployment, bootstrapServers, properties)
         do {
-            if let bootstrapServers {
-                try configuration.set("bootstrap.servers", to: bootstrapServers)
+            for property in said {
+                // What is written for all commands concerns those that send in transactions.
+                if property.name == "transactional.id", property.span != nil, !allowsTransactions {
+                    continue
+                }
+                try apply(property, environment)
             }
-            for property in properties { try apply(property, environment) }
             guard !configuration.bootstrapServers.isEmpty else {
-                throw ServiceError(
-                    .configuration,
-                    "no brokers: name at least one, as -b broker1:9092"
-                )
+                throw ServiceError(.configuration, Self.noBrokers(deployment?.configuration))
             }
             guard allowsTransactions || configuration.transactionalID == nil else {
                 throw ServiceError(
@@ -40,10 +41,90 @@ package struct ProducerSettings: Sendable {
         }
     }
 
+    /// Refuses properties of a cluster that contradict each other.
+    ///
+    /// - Throws: `KafkaProducerError`.
+    static func check(_ cluster: Configuration.Cluster) throws {
+        var settings = ProducerSettings()
+        for property in useful(cluster.properties) { try settings.apply(property) { _ in "there" } }
+        // The command line may say where the brokers are.
+        if settings.configuration.bootstrapServers.isEmpty {
+            settings.configuration.bootstrapServers = ["broker:9092"]
+        }
+        try settings.configuration.validate()
+    }
+
+    private init() {
+        configuration = Self.ownDefaults
+    }
+
+    private static var ownDefaults: KafkaProducerConfiguration {
+        var configuration = KafkaProducerConfiguration(bootstrapServers: [])
+        // Logs shrink to a third for a fifth of the work of sending them raw to another host.
+        configuration.compressionType = .lz4
+        return configuration
+    }
+
+    private static func noBrokers(_ configuration: Configuration?) -> String {
+        let clusters = configuration?.clusters.map(\.name) ?? []
+        if clusters.count > 1, configuration?.cluster == nil {
+            return "which cluster? Choose by --cluster: \(clusters.joined(separator: ", "))"
+        }
+        return "no brokers: name at least one, as -b broker1:9092"
+    }
+
     private mutating func apply(
-        _ property: String,
+        _ property: Configuration.Effective,
         _ environment: (String) -> String?
     ) throws {
+        switch property.value {
+        case .text(let text): try configuration.set(property.name, to: text)
+        case .secretFile(let path): try configuration.set(property.name, to: Secret.file(path))
+        case .secretVariable(let name):
+            guard let text = environment(name), !text.isEmpty else {
+                let message = "\(property.name): \(name) is not in the environment"
+                throw ServiceError(.configuration, message)
+            }
+            try configuration.set(property.name, to: Secret(text))
+        }
+    }
+}
+
+// MARK: - Who says what
+
+extension ProducerSettings {
+    /// What file and command line say; what comes later outweighs what comes earlier.
+    static func said(
+        by deployment: Deployment?,
+        _ bootstrapServers: String?,
+        _ properties: [String]
+    ) throws -> [Configuration.Effective] {
+        var said = deployment?.configuration.cluster?.properties ?? []
+        if let bootstrapServers {
+            let name = "bootstrap.servers"
+            said.append(.init(name: name, value: .text(bootstrapServers), origin: .flag("-b")))
+        }
+        return useful(try said + properties.map(effective))
+    }
+
+    /// Leaves out the login or the certificates of a layer that a later one has no use for: that of
+    /// `PLAINTEXT` in a profile for trying things out.
+    static func useful(_ said: [Configuration.Effective]) -> [Configuration.Effective] {
+        guard let last = said.last(where: { $0.name == "security.protocol" }),
+            case .text(let text) = last.value
+        else { return said }
+        let name = text.uppercased()
+        return said.filter { property in
+            guard property.origin.rank < last.origin.rank else { return true }
+            switch property.name.prefix(while: { $0 != "." }) {
+            case "sasl", "https": return name.hasPrefix("SASL")
+            case "ssl": return name.hasSuffix("SSL")
+            default: return true
+            }
+        }
+    }
+
+    private static func effective(_ property: String) throws -> Configuration.Effective {
         guard let equals = property.firstIndex(of: "="), equals > property.startIndex else {
             // What follows the name may be a password.
             let name = property.prefix { $0.isLetter || $0.isNumber || "._-".contains($0) }
@@ -52,18 +133,17 @@ package struct ProducerSettings: Sendable {
                 "-X takes property=value, as -X linger.ms=20; found \"\(name)\" without \"=\""
             )
         }
-        let name = String(property[..<equals])
-        let value = String(property[property.index(after: equals)...])
-        if let path = Self.argument(of: "secret.file", in: value) {
-            try configuration.set(name, to: Secret.file(path))
-        } else if let variable = Self.argument(of: "secret.env", in: value) {
-            guard let text = environment(variable), !text.isEmpty else {
-                throw ServiceError(.configuration, "\(name): \(variable) is not in the environment")
-            }
-            try configuration.set(name, to: Secret(text))
-        } else {
-            try configuration.set(name, to: value)
-        }
+        return .init(
+            name: String(property[..<equals]),
+            value: value(String(property[property.index(after: equals)...])),
+            origin: .flag("-X")
+        )
+    }
+
+    private static func value(_ text: String) -> Configuration.Value {
+        if let path = argument(of: "secret.file", in: text) { return .secretFile(path) }
+        if let variable = argument(of: "secret.env", in: text) { return .secretVariable(variable) }
+        return .text(text)
     }
 
     /// The text in `secret.file("/run/secrets/kafka")`; the quotes may be left to the shell.
@@ -73,5 +153,22 @@ package struct ProducerSettings: Sendable {
         let isQuoted = inner.count >= 2 && inner.hasPrefix("\"") && inner.hasSuffix("\"")
         let text = isQuoted ? inner.dropFirst().dropLast() : inner
         return text.isEmpty ? nil : String(text)
+    }
+
+    /// The same with Forktail's own defaults, each property once, and no secret in plain text.
+    static func listed(_ said: [Configuration.Effective]) -> [Configuration.Effective] {
+        let own = Configuration.Effective(
+            name: "compression.type",
+            value: .text(ownDefaults.compressionType.rawValue),
+            origin: .builtIn
+        )
+        var seen: Set<String> = []
+        let last = ([own] + said).reversed().filter { seen.insert($0.name).inserted }.reversed()
+        return last.map { property in
+            guard KafkaProducerConfiguration.isSecret(property.name) else { return property }
+            var hidden = property
+            hidden.value = .secretVariable("")
+            return hidden
+        }
     }
 }

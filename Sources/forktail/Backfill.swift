@@ -11,6 +11,7 @@ struct Backfill: ParsableCommand {
 
             Examples:
               forktail backfill orders.pipeline -b broker1:9092
+              forktail backfill orders.pipeline --profile dev
               forktail backfill orders.pipeline /archive/orders-*.csv -b broker1:9092 --job october
             """
     )
@@ -24,6 +25,7 @@ struct Backfill: ParsableCommand {
     @OptionGroup var kafka: KafkaOptions
     @OptionGroup var state: StateOptions
     @OptionGroup var delivery: DeliveryArguments
+    @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var common: CommonOptions
 
     @Option(help: "Name of the job, under which it resumes.")
@@ -66,8 +68,11 @@ struct Backfill: ParsableCommand {
     func run() throws {
         try ending {
             let signals = try Signals()
-            let loaded = try PipelineLoader(for: delivery.delivery)
-                .load(paths: [pipeline], color: common.color.isOn)
+            let deployment = try configuration.deployment(kafka, state, delivery, common)
+            let delivery = DeliveryOptions(deployment)
+            let isColored = common.isColored(deployment)
+            let loaded = try PipelineLoader(for: delivery.mode, in: deployment)
+                .load(paths: [pipeline], color: isColored)
             guard let only = loaded.first, loaded.count == 1 else {
                 throw ServiceError(
                     .configuration,
@@ -77,9 +82,9 @@ struct Backfill: ParsableCommand {
             var backfill = try BackfillService(
                 pipeline: only,
                 files: files,
-                settings: kafka.settings(allowsTransactions: true),
-                delivery: delivery.options,
-                stateDirectory: state.directory,
+                settings: kafka.producer(deployment, allowsTransactions: true),
+                delivery: delivery,
+                stateDirectory: deployment.stateDirectory,
                 options: .init(
                     job: job,
                     restarts: restart,
@@ -88,14 +93,14 @@ struct Backfill: ParsableCommand {
                     connectTimeout: connectTimeout.duration,
                     summaryAsJSON: json,
                     asksFirst: !yes,
-                    color: common.color.isOn,
+                    color: isColored,
                     resume: ResumeCommand(
                         arguments: CommandLine.arguments,
                         job: job,
-                        stateDirectory: state.stateDir == nil ? state.directory : nil
+                        stateDirectory: state.stateDir == nil ? deployment.stateDirectory : nil
                     )
                 ),
-                logger: common.makeLogger()
+                logger: common.makeLogger(deployment)
             )
             return try backfill.run(signals: signals)
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import PipelineLanguage
 import Shipping
 
 struct Check: ParsableCommand {
@@ -8,11 +9,12 @@ struct Check: ParsableCommand {
             Examples:
               forktail check orders.pipeline
               forktail check --format github --strict /etc/forktail/pipelines
+              forktail check --show-config --profile prod
             """
     )
 
-    @Argument(help: "Pipeline files, or folders of them.")
-    var paths: [String]
+    @Argument(help: "Pipeline files, or folders of them; without any, what forktail.conf says.")
+    var paths: [String] = []
 
     @Option(help: "text, gcc, json, github (annotations) or sarif.")
     var format: DiagnosticFormat = .text
@@ -20,15 +22,16 @@ struct Check: ParsableCommand {
     @Flag(help: "Warnings fail as well.")
     var strict = false
 
-    @Option(help: "The mode that they shall run in: exactly_once, transactional or at_least_once.")
-    var delivery: DeliveryMode = .exactlyOnce
-
-    @Option(help: "What the journal shall keep: positions or bytes.")
-    var journal: JournalContent = .positions
+    @Flag(help: "Print every setting, and where it is from; pipelines are not looked at.")
+    var showConfig = false
 
     @Option(help: "A file to run through the pipeline: prints what becomes of its lines.")
     var sample: String?
 
+    @OptionGroup var kafka: KafkaOptions
+    @OptionGroup var state: StateOptions
+    @OptionGroup var delivery: DeliveryArguments
+    @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -38,11 +41,23 @@ struct Check: ParsableCommand {
 
     func run() throws {
         try ending {
-            let report = try PipelineLoader(for: delivery).check(
-                paths: paths,
+            let deployment = try configuration.deployment(kafka, state, delivery, common)
+            guard !showConfig else {
+                try writeToStandardOutput(
+                    deployment.listing(
+                        defaults: Self.defaults,
+                        bootstrapServers: kafka.bootstrapServer,
+                        properties: kafka.properties
+                    )
+                )
+                return .success
+            }
+            let options = DeliveryOptions(deployment)
+            let report = try PipelineLoader(for: options.mode, in: deployment).check(
+                paths: deployment.paths(paths),
                 format: format,
-                color: common.color.isOn,
-                journal: journal,
+                color: common.isColored(deployment),
+                journal: options.journal,
                 version: versionText
             )
             writeToStandardError(report.text)
@@ -55,21 +70,38 @@ struct Check: ParsableCommand {
                     "\(report.fileCount) pipeline\(report.fileCount == 1 ? "" : "s") ok\n"
                 )
             }
-            return try sample.map(run) ?? .success
+            return try sample.map { try run(sample: $0, deployment) } ?? .success
         }
     }
 
     /// Runs a sample through the pipeline.
-    private func run(sample: String) throws -> ExitStatus {
-        let loaded = try PipelineLoader(for: delivery).load(
-            paths: paths,
-            color: common.color.isOn
+    private func run(sample: String, _ deployment: Deployment) throws -> ExitStatus {
+        let mode = DeliveryOptions(deployment).mode
+        let loaded = try PipelineLoader(for: mode, in: deployment).load(
+            paths: deployment.paths(paths),
+            color: common.isColored(deployment)
         )
         guard let only = loaded.first, loaded.count == 1 else {
             throw ServiceError(.usage, "--sample goes with one pipeline file")
         }
         let failures = try DryRun(pipeline: only, format: .pretty, limit: nil).run(file: sample)
         return failures == 0 ? .success : .dataError
+    }
+}
+
+extension Check {
+    /// What settings are when nobody says anything.
+    fileprivate static var defaults: [Setting: String] {
+        let delivery = DeliveryOptions()
+        return [
+            .language: "1", .stateDirectory: defaultStateDirectory(),
+            .delivery: delivery.mode.rawValue, .journal: delivery.journal.rawValue,
+            .synchronous: delivery.durability.rawValue,
+            .positionHeaders: "\(delivery.marksPositions)",
+            .transactionInterval: "500ms",
+            .logLevel: "info", .logFormat: "text on a terminal, else json",
+            .color: ColorChoice.auto.rawValue,
+        ]
     }
 }
 

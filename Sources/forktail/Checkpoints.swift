@@ -14,13 +14,16 @@ struct Checkpoints: ParsableCommand {
         )
 
         @OptionGroup var state: StateOptions
+        @OptionGroup var configuration: ConfigurationOptions
 
         @Flag(help: "One JSON object a line.")
         var json = false
 
         func run() throws {
             try ending {
-                let listing = try CheckpointListing(stateDirectory: state.directory)
+                let listing = try CheckpointListing(
+                    stateDirectory: configuration.deployment(state).stateDirectory
+                )
                 try writeToStandardOutput(json ? listing.json : listing.table)
                 return .success
             }

@@ -11,19 +11,21 @@ struct Graph: ParsableCommand {
             """
     )
 
-    @Argument(help: "Pipeline files, or folders of them.")
-    var paths: [String]
+    @Argument(help: "Pipeline files, or folders of them; without any, what forktail.conf says.")
+    var paths: [String] = []
 
     @Option(help: "text, mermaid, dot (for Graphviz) or json (one object).")
     var format: PipelineGraph.Format = .text
 
+    @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var common: CommonOptions
 
     func run() throws {
         try ending {
-            let pipelines = try PipelineLoader(for: .atLeastOnce).load(
-                paths: paths,
-                color: common.color.isOn
+            let deployment = try configuration.deployment(common)
+            let pipelines = try PipelineLoader(for: .atLeastOnce, in: deployment).load(
+                paths: deployment.paths(paths),
+                color: common.isColored(deployment)
             )
             let graph = PipelineGraph(pipelines: pipelines)
             try writeToStandardOutput(graph.rendered(as: format))

@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import Logging
+import PipelineLanguage
 import Shipping
 
 /// What every command takes.
@@ -10,8 +11,8 @@ struct CommonOptions: ParsableArguments {
     @Option(help: "text or json; without it text on a terminal, JSON elsewhere.")
     var logFormat: LogLine.Format?
 
-    @Option(help: "auto, always or never.")
-    var color: ColorChoice = .auto
+    @Option(help: "auto, always or never; auto without it.")
+    var color: ColorChoice?
 
     @Flag(name: .shortAndLong, help: "Only warnings and errors.")
     var quiet = false
@@ -19,18 +20,60 @@ struct CommonOptions: ParsableArguments {
     @Flag(name: .shortAndLong, help: "Also debug messages.")
     var verbose = false
 
-    func makeLogger(fallback: Logger.Level = .info) -> Logger {
+    func makeLogger(_ deployment: Deployment, fallback: Logger.Level = .info) -> Logger {
         let fallback: Logger.Level = quiet ? .warning : verbose ? .debug : fallback
         let level =
-            logLevel ?? environment("FORKTAIL_LOG_LEVEL").flatMap { Logger.Level(rawValue: $0) }
-            ?? fallback
-        let format =
-            logFormat ?? environment("FORKTAIL_LOG_FORMAT").flatMap { LogLine.Format(rawValue: $0) }
+            deployment.text(of: .logLevel).flatMap { Logger.Level(rawValue: $0) } ?? fallback
+        let format = deployment.text(of: .logFormat).flatMap { LogLine.Format(rawValue: $0) }
         var logger = Logger(label: "forktail") { _ in
             StructuredLogHandler(level: level, format: format)
         }
         logger.logLevel = level
         return logger
+    }
+
+    func isColored(_ deployment: Deployment) -> Bool {
+        (deployment.text(of: .color).flatMap { ColorChoice(rawValue: $0) } ?? .auto).isOn
+    }
+}
+
+/// Which `forktail.conf` holds, and what of it.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The file of settings; also FORKTAIL_CONFIG. Without it ./forktail.conf or"
+                + " /etc/forktail/forktail.conf, if it is there.",
+            valueName: "file"
+        )
+    )
+    var config: String?
+
+    @Option(help: "A profile of it; also FORKTAIL_PROFILE.")
+    var profile: String?
+
+    /// - Parameter options: all that set something which can stand in the file as well.
+    /// - Throws: `ServiceError` with all that is wrong with the file.
+    func deployment(_ options: any SettingOptions...) throws -> Deployment {
+        var flags = Configuration.Flags()
+        for options in options {
+            for (setting, text) in options.settings { flags.settings[setting] = text }
+        }
+        return try Deployment(file: config, profile: profile, flags: flags)
+    }
+}
+
+/// Options that set what can stand in `forktail.conf` as well.
+protocol SettingOptions {
+    var settings: [Setting: String] { get }
+}
+
+extension CommonOptions: SettingOptions {
+    var settings: [Setting: String] {
+        var settings: [Setting: String] = [:]
+        settings[.logLevel] = logLevel?.rawValue
+        settings[.logFormat] = logFormat?.rawValue
+        settings[.color] = color?.rawValue
+        return settings
     }
 }
 
@@ -52,8 +95,17 @@ struct KafkaOptions: ParsableArguments {
     )
     var properties: [String] = []
 
-    func settings(allowsTransactions: Bool = false) throws -> ProducerSettings {
+    @Option(
+        help: "Which `kafka` block of forktail.conf to use; main without it, or the only one."
+    )
+    var cluster: String?
+
+    func producer(
+        _ deployment: Deployment,
+        allowsTransactions: Bool = false
+    ) throws -> ProducerSettings {
         try ProducerSettings(
+            deployment: deployment,
             bootstrapServers: bootstrapServer,
             properties: properties,
             allowsTransactions: allowsTransactions,
@@ -62,56 +114,88 @@ struct KafkaOptions: ParsableArguments {
     }
 }
 
+extension KafkaOptions: SettingOptions {
+    var settings: [Setting: String] { cluster.map { [.cluster: $0] } ?? [:] }
+}
+
 /// What is promised across a crash, and what that may cost.
 struct DeliveryArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "exactly_once: nothing is lost or repeated across a crash. transactional: the same for"
-                + " consumers that read committed. at_least_once: what was on its way is sent again.",
+                + " consumers that read committed. at_least_once: what was on its way is sent again."
+                + " exactly_once without it.",
             valueName: "mode"
         )
     )
-    var delivery: DeliveryMode = .exactlyOnce
+    var delivery: DeliveryMode?
 
     @Option(
         help: ArgumentHelp(
             "What the journal keeps of batches on their way: positions, or bytes for files that are"
-                + " truncated or deleted under way.",
+                + " truncated or deleted under way. positions without it.",
             valueName: "content"
         )
     )
-    var journal: JournalContent = .positions
+    var journal: JournalContent?
 
     @Option(
         help: ArgumentHelp(
-            "full outlives a power cut, normal the death of the process.",
+            "full (without it) outlives a power cut, normal the death of the process.",
             valueName: "level"
         )
     )
-    var synchronous: JournalDurability = .full
+    var synchronous: JournalDurability?
 
     @Flag(
         inversion: .prefixedNo,
-        help: "Say in the header forktail.position where records are from."
+        help: "Say in the header forktail.position where records are from (done without it)."
     )
-    var positionHeaders = true
+    var positionHeaders: Bool?
 
     @Option(
         help: ArgumentHelp(
-            "How long records of --delivery transactional wait for the end of their transaction.",
+            "How long records of --delivery transactional wait for the end of their transaction;"
+                + " 500ms without it.",
             valueName: "time"
         )
     )
-    var transactionInterval: TimeInterval = TimeInterval(.milliseconds(500))
+    var transactionInterval: TimeInterval?
+}
 
-    var options: DeliveryOptions {
-        DeliveryOptions(
-            mode: delivery,
-            journal: journal,
-            durability: synchronous,
-            marksPositions: positionHeaders,
-            transactionInterval: transactionInterval.duration
-        )
+extension DeliveryArguments: SettingOptions {
+    var settings: [Setting: String] {
+        var settings: [Setting: String] = [:]
+        settings[.delivery] = delivery?.rawValue
+        settings[.journal] = journal?.rawValue
+        settings[.synchronous] = synchronous?.rawValue
+        settings[.positionHeaders] = positionHeaders.map { "\($0)" }
+        settings[.transactionInterval] = transactionInterval?.text
+        return settings
+    }
+}
+
+extension DeliveryOptions {
+    /// What all layers say together.
+    init(_ deployment: Deployment) {
+        self.init()
+        if let mode = deployment.text(of: .delivery).flatMap({ DeliveryMode(rawValue: $0) }) {
+            self.mode = mode
+        }
+        if let journal = deployment.text(of: .journal).flatMap({ JournalContent(rawValue: $0) }) {
+            self.journal = journal
+        }
+        if let level = deployment.text(of: .synchronous).flatMap({ JournalDurability(rawValue: $0) }
+        ) {
+            durability = level
+        }
+        if let marks = deployment.text(of: .positionHeaders).flatMap({ Bool($0) }) {
+            marksPositions = marks
+        }
+        let interval = deployment.text(of: .transactionInterval)
+        if let interval = interval.flatMap({ TimeInterval(argument: $0) }) {
+            transactionInterval = interval.duration
+        }
     }
 }
 
@@ -127,12 +211,15 @@ struct StateOptions: ParsableArguments {
     func validate() throws {
         if stateDir == "" { throw ValidationError("--state-dir needs a folder") }
     }
+}
 
-    var directory: String {
-        // An empty variable is one that nobody meant to set, and would stand for `/`.
-        let variable = environment("FORKTAIL_STATE_DIR").flatMap { $0.isEmpty ? nil : $0 }
-        return stateDir ?? variable ?? defaultStateDirectory()
-    }
+extension StateOptions: SettingOptions {
+    var settings: [Setting: String] { stateDir.map { [.stateDirectory: $0] } ?? [:] }
+}
+
+extension Deployment {
+    /// Where checkpoints live.
+    var stateDirectory: String { text(of: .stateDirectory) ?? defaultStateDirectory() }
 }
 
 enum ColorChoice: String, ExpressibleByArgument, CaseIterable {

@@ -25,6 +25,7 @@ struct Produce: ParsableCommand {
 
     @OptionGroup var kafka: KafkaOptions
     @OptionGroup var lines: LineOptions
+    @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var common: CommonOptions
 
     @Option(help: "The partition of all records; without it the key decides.")
@@ -62,8 +63,9 @@ struct Produce: ParsableCommand {
     func run() throws {
         try ending {
             let signals = try Signals()
+            let deployment = try configuration.deployment(kafka, common)
             let service = try ProduceService(
-                settings: kafka.settings(),
+                settings: kafka.producer(deployment),
                 options: .init(
                     topic: topic,
                     partition: partition,
@@ -75,7 +77,7 @@ struct Produce: ParsableCommand {
                     isQuiet: common.quiet
                 ),
                 // A check of a set-up is about records: of the connections only trouble is told.
-                logger: common.makeLogger(fallback: .warning)
+                logger: common.makeLogger(deployment, fallback: .warning)
             )
             return try service.run(signals: signals)
         }

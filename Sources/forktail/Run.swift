@@ -8,16 +8,18 @@ struct Run: ParsableCommand {
         discussion: """
             Examples:
               forktail run orders.pipeline -b broker1:9092
+              forktail run --config /etc/forktail/forktail.conf --profile prod
               forktail run /etc/forktail/pipelines -b broker1:9092 -X linger.ms=20 --state-dir /var/lib/forktail
             """
     )
 
-    @Argument(help: "Pipeline files, or folders of them.")
-    var paths: [String]
+    @Argument(help: "Pipeline files, or folders of them; without any, what forktail.conf says.")
+    var paths: [String] = []
 
     @OptionGroup var kafka: KafkaOptions
     @OptionGroup var state: StateOptions
     @OptionGroup var delivery: DeliveryArguments
+    @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var common: CommonOptions
 
     @Option(help: "Where to begin in files that have no checkpoint: beginning or end.")
@@ -35,14 +37,17 @@ struct Run: ParsableCommand {
     func run() throws {
         try ending {
             let signals = try Signals()
-            let logger = common.makeLogger()
-            let pipelines = try PipelineLoader(for: delivery.delivery)
-                .load(paths: paths, color: common.color.isOn)
+            let deployment = try configuration.deployment(kafka, state, delivery, common)
+            let options = DeliveryOptions(deployment)
+            let logger = common.makeLogger(deployment)
+            let pipelines = try PipelineLoader(for: options.mode, in: deployment)
+                .load(paths: deployment.paths(paths), color: common.isColored(deployment))
             let service = try ShippingService(
+                deployment: deployment,
                 pipelines: pipelines,
-                settings: kafka.settings(allowsTransactions: true),
-                delivery: delivery.options,
-                stateDirectory: state.directory,
+                settings: kafka.producer(deployment, allowsTransactions: true),
+                delivery: options,
+                stateDirectory: deployment.stateDirectory,
                 options: .init(
                     start: start,
                     stopsAtEnd: once,
@@ -62,8 +67,13 @@ extension StartPosition: ExpressibleByArgument {}
 /// A duration on the command line: `30s`, `500ms`, `2m`.
 struct TimeInterval: ExpressibleByArgument {
     let duration: Duration
+    /// As it was written.
+    let text: String
 
-    init(_ duration: Duration) { self.duration = duration }
+    init(_ duration: Duration) {
+        self.duration = duration
+        text = "\(duration)"
+    }
 
     init?(argument: String) {
         let units: [(String, Int64)] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]
@@ -72,6 +82,7 @@ struct TimeInterval: ExpressibleByArgument {
                 (0...1_000_000).contains(count)
             else { return nil }
             duration = .milliseconds(count * factor)
+            text = argument
             return
         }
         return nil

@@ -15,13 +15,16 @@ struct Status: ParsableCommand {
     )
 
     @OptionGroup var state: StateOptions
+    @OptionGroup var configuration: ConfigurationOptions
 
     @Flag(help: "One JSON object.")
     var json = false
 
     func run() throws {
         try ending {
-            let report = try StatusReport(stateDirectory: state.directory)
+            let report = try StatusReport(
+                stateDirectory: configuration.deployment(state).stateDirectory
+            )
             try writeToStandardOutput(json ? report.json : report.text)
             return report.status
         }

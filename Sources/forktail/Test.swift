@@ -11,8 +11,8 @@ struct Test: ParsableCommand {
             """
     )
 
-    @Argument(help: "Pipeline files, or folders of them.")
-    var paths: [String]
+    @Argument(help: "Pipeline files, or folders of them; without any, what forktail.conf says.")
+    var paths: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -31,6 +31,7 @@ struct Test: ParsableCommand {
     @Option(help: "text, json (one object) or junit.")
     var format: TestReport.Format = .text
 
+    @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var common: CommonOptions
 
     func run() throws {
@@ -43,9 +44,10 @@ struct Test: ParsableCommand {
     }
 
     private func tests() throws -> PipelineTests {
-        let pipelines = try PipelineLoader(for: .atLeastOnce).load(
-            paths: paths,
-            color: common.color.isOn
+        let deployment = try configuration.deployment(common)
+        let pipelines = try PipelineLoader(for: .atLeastOnce, in: deployment).load(
+            paths: deployment.paths(paths),
+            color: common.isColored(deployment)
         )
         return try PipelineTests(
             pipelines: pipelines,

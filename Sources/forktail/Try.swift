@@ -38,6 +38,7 @@ struct Try: ParsableCommand {
     @Option(help: "Stop after this many outcomes.")
     var limit: Int?
 
+    @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -50,9 +51,10 @@ struct Try: ParsableCommand {
 
     func run() throws {
         try ending {
-            let loaded = try PipelineLoader(for: .atLeastOnce).load(
+            let deployment = try configuration.deployment(common)
+            let loaded = try PipelineLoader(for: .atLeastOnce, in: deployment).load(
                 paths: [pipeline],
-                color: common.color.isOn
+                color: common.isColored(deployment)
             )
             guard let only = loaded.first, loaded.count == 1 else {
                 throw ServiceError(.configuration, "`try` takes one pipeline file, not a folder")

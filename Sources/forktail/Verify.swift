@@ -20,6 +20,7 @@ struct Verify: ParsableCommand {
     var paths: [String] = []
 
     @OptionGroup var kafka: KafkaOptions
+    @OptionGroup var configuration: ConfigurationOptions
     @OptionGroup var common: CommonOptions
 
     @Option(
@@ -63,13 +64,15 @@ struct Verify: ParsableCommand {
     func run() throws {
         try ending {
             let signals = try Signals()
+            let deployment = try configuration.deployment(kafka, common)
             let pipelines =
                 paths.isEmpty
                 ? []
-                : try PipelineLoader(for: .atLeastOnce).load(paths: paths, color: common.color.isOn)
+                : try PipelineLoader(for: .atLeastOnce, in: deployment)
+                    .load(paths: paths, color: common.isColored(deployment))
             let service = try VerifyService(
                 pipelines: pipelines,
-                settings: kafka.settings(),
+                settings: kafka.producer(deployment),
                 stateDirectory: stateDir,
                 options: .init(
                     topics: topic,
@@ -80,7 +83,7 @@ struct Verify: ParsableCommand {
                     isQuiet: common.quiet,
                     patience: timeout.duration
                 ),
-                logger: common.makeLogger(fallback: .warning)
+                logger: common.makeLogger(deployment, fallback: .warning)
             )
             return try service.run(signals: signals)
         }

@@ -107,8 +107,11 @@ struct ConfigurationTests {
         #expect(found.context.secrets == ["pepper"])
         #expect(found.defaults.errorPolicy == "on error dead_letter \"dead.${@pipeline}\"")
         #expect(found.defaults.place == "etc/forktail.conf:15")
+        let place = "etc/forktail.conf:16"
         #expect(
-            found.defaults.headers == [.init(name: "forktail-pipeline", value: "@pipeline")]
+            found.defaults.headers == [
+                .init(name: "forktail-pipeline", value: "@pipeline", place: place)
+            ]
         )
     }
 
@@ -320,5 +323,23 @@ struct ConfigurationTests {
         #expect(Setting.positionHeaders.flag == "--position-headers")
         #expect(Setting.transactionInterval.problem(with: "500ms") == nil)
         #expect(Setting.transactionInterval.problem(with: "5") != nil)
+    }
+
+    @Test(arguments: [
+        PipelineDefaults(),
+        PipelineDefaults(errorPolicy: "on error stop"),
+        PipelineDefaults(headers: [.init(name: "a-b.c", value: "\"x ${@host}\"")]),
+        PipelineDefaults(
+            errorPolicy: "on error {\n  send { topic = \"d\"  value = @raw }\n}",
+            headers: [.init(name: "\"$\\", value: "@pipeline"), .init(name: "b", value: "1")]
+        ),
+    ])
+    func `defaults are kept with the text of a pipeline`(defaults: PipelineDefaults) {
+        let text = "from \"ä\"\nparse text\n"
+        let (found, rest) = PipelineDefaults.unarchived(defaults.archived(with: text))
+        #expect(found.errorPolicy == defaults.errorPolicy)
+        #expect(found.headers.map(\.name) == defaults.headers.map(\.name))
+        #expect(found.headers.map(\.value) == defaults.headers.map(\.value))
+        #expect(rest == text)
     }
 }

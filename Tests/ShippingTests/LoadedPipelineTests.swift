@@ -84,11 +84,11 @@ struct LoadedPipelineTests {
             path: "etc/a.pipeline",
             text: plan.source.archive
         )
-        let pipeline = try #require(PipelineLoader.pipeline(kept))
+        let pipeline = try #require(PipelineLoader.pipeline(kept, today: nil))
         #expect(pipeline.plan.steps.count == 2)
         #expect(pipeline.plan.source.archive == kept.text)
         let alone = PipelineText(version: 1, name: "a", path: "etc/a.pipeline", text: text)
-        #expect(PipelineLoader.pipeline(alone).map(\.name) == nil)
+        #expect(PipelineLoader.pipeline(alone, today: nil).map(\.name) == nil)
     }
 
     private func plan(_ setting: String) throws -> Plan {

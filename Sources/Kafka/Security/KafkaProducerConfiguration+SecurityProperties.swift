@@ -23,7 +23,7 @@ extension KafkaProducerConfiguration {
     }
 
     /// Whether an error may not show what the property was set to.
-    static func isSecret(_ property: String) -> Bool {
+    package static func isSecret(_ property: String) -> Bool {
         self.secretProperties[property] != nil || property == "sasl.jaas.config"
     }
 
@@ -88,7 +88,7 @@ extension KafkaProducerConfiguration {
     ]
 
     /// What to use in place of properties that only Kafka's Java client can follow.
-    static func replacement(for property: String) -> String? {
+    package static func replacement(for property: String) -> String? {
         switch property {
         case "sasl.jaas.config":
             "sasl.jaas.config is for Java: set sasl.mechanism, sasl.username and sasl.password"

@@ -10,6 +10,17 @@ package struct Configuration: Sendable {
         case variable(String)
         /// `--state-dir`.
         case flag(String)
+
+        /// What it outweighs has a lower one.
+        package var rank: Int {
+            switch self {
+            case .builtIn: 0
+            case .file: 1
+            case .profile: 2
+            case .variable: 3
+            case .flag: 4
+            }
+        }
     }
 
     package enum Value: Hashable, Sendable {

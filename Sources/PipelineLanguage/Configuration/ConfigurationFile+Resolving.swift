@@ -135,7 +135,13 @@ private struct Resolver {
             }
             for header in layer.headers {
                 defaults.headers.removeAll { $0.name == header.name.text }
-                defaults.headers.append(.init(name: header.name.text, value: header.value.text))
+                defaults.headers.append(
+                    .init(
+                        name: header.name.text,
+                        value: header.value.text,
+                        place: place(header.name.span)
+                    )
+                )
             }
         }
         return defaults

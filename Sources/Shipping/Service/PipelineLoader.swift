@@ -31,11 +31,14 @@ package struct PipelineLoader {
     }
 
     private let mode: DeliveryMode
+    private let deployment: Deployment
 
     /// - Parameter mode: under which the pipelines are to run: exactly once, records must come out
     ///   the same when they are made again.
-    package init(for mode: DeliveryMode) {
+    /// - Parameter deployment: what the pipelines may take from it.
+    package init(for mode: DeliveryMode, in deployment: Deployment) {
         self.mode = mode
+        self.deployment = deployment
     }
 
     /// Checks files and folders of them.
@@ -54,7 +57,7 @@ package struct PipelineLoader {
         var readers = FileReaders()
         for index in compiled.indices {
             guard let plan = compiled[index].plan else { continue }
-            let pipeline = try LoadedPipeline(plan: plan)
+            let pipeline = try load(plan)
             compiled[index].diagnostics += try pipeline.emptyGlobWarnings()
             compiled[index].diagnostics += try readers.warnings(adding: pipeline)
             if mode == .exactlyOnce, journal == .positions {
@@ -62,7 +65,15 @@ package struct PipelineLoader {
             }
             compiled[index].diagnostics.sort { $0.span.start < $1.span.start }
         }
-        return report(compiled, format: format, color: color, version: version)
+        let pipelines = compiled.count
+        if !deployment.warnings.isEmpty {
+            let warnings = deployment.warnings
+            let own = Compiled(source: deployment.source, plan: nil, diagnostics: warnings)
+            compiled.insert(own, at: 0)
+        }
+        var report = report(compiled, format: format, color: color, version: version)
+        report.fileCount = pipelines
+        return report
     }
 
     /// Loads pipelines that are free of errors.
@@ -80,10 +91,18 @@ package struct PipelineLoader {
             )
         }
         let pipelines = try compiled.compactMap { compiled in
-            try compiled.plan.map { try LoadedPipeline(plan: $0) }
+            try compiled.plan.map(load)
         }
         try refuseEqualNames(pipelines)
         return pipelines
+    }
+
+    private func load(_ plan: Plan) throws -> LoadedPipeline {
+        try LoadedPipeline(
+            plan: plan,
+            context: context,
+            secrets: deployment.secrets
+        )
     }
 
     private func refuseEqualNames(_ pipelines: [LoadedPipeline]) throws {
@@ -158,7 +177,7 @@ package struct PipelineLoader {
     private func compile(_ paths: [String]) throws -> [Compiled] {
         try Self.files(in: paths).map { path in
             var source = SourceText(path: path, bytes: try readFile(path))
-            let (plan, diagnostics) = PipelineCompiler.compile(&source, in: Self.context)
+            let (plan, diagnostics) = PipelineCompiler.compile(&source, in: context)
             let others =
                 mode == .exactlyOnce ? plan.map { RemakeAnalysis.diagnostics(of: $0) } ?? [] : []
             return Compiled(source: source, plan: plan, diagnostics: diagnostics + others)
@@ -166,8 +185,8 @@ package struct PipelineLoader {
     }
 
     /// What the files are compiled with.
-    static var context: PipelineContext {
-        var context = PipelineContext()
+    private var context: PipelineContext {
+        var context = deployment.configuration.context
         context.read = { path in
             do {
                 return .bytes(try readFile(path))
@@ -179,14 +198,19 @@ package struct PipelineLoader {
     }
 
     /// Makes a pipeline of a text that was checked when it was read; nil if it does not load now.
-    static func pipeline(_ text: PipelineText) -> LoadedPipeline? {
-        let (source, included) = SourceText.unpack(text.text, path: text.path)
-        var context = PipelineContext()
+    ///
+    /// - Parameter today: a pipeline of today, whose surroundings it has but for the defaults.
+    static func pipeline(_ text: PipelineText, today: LoadedPipeline?) -> LoadedPipeline? {
+        var context = today?.context ?? PipelineContext()
+        let (defaults, own) = PipelineDefaults.unarchived(text.text)
+        let (source, included) = SourceText.unpack(own, path: text.path)
+        context.defaults = defaults
         context.read = { path in
             included[path].map { .bytes($0) } ?? .unreadable("it is not in the journal")
         }
+        let secrets = today?.secrets ?? [:]
         guard let plan = PipelineCompiler.compile(source, in: context).plan else { return nil }
-        return try? LoadedPipeline(plan: plan)
+        return try? LoadedPipeline(plan: plan, context: context, secrets: secrets)
     }
 
     /// The pipeline files that paths name, those of a folder in the order of their names.

@@ -35,6 +35,7 @@ package struct ShippingService {
     ///
     /// - Throws: `ServiceError` with the exit code and what to do.
     package init(
+        deployment: Deployment,
         pipelines: [LoadedPipeline],
         settings: ProducerSettings,
         delivery: DeliveryOptions,
@@ -61,6 +62,8 @@ package struct ShippingService {
             "forktail starts",
             metadata: [
                 "event": "service.started", "version": "\(version)",
+                "config": "\(deployment.path ?? "none")",
+                "profile": "\(deployment.profile ?? "none")",
                 "pipelines": "\(pipelines.map(\.name).joined(separator: ","))",
                 "state_dir": "\(stateDirectory)", "delivery": "\(delivery.mode.rawValue)",
                 "brokers": "\(settings.configuration.bootstrapServers.joined(separator: ","))",
