@@ -108,7 +108,7 @@ extension RecoveryStateMachine {
     private var fencing: String? {
         // The original may have gone on under later epochs.
         if self.settings.original != nil { return nil }
-        for id in self.producerIDs {
+        for id in self.lastIDs {
             guard let remembered = self.memory[id],
                 remembered.epoch > self.newestEpoch(of: id)
             else { continue }
@@ -119,6 +119,17 @@ extension RecoveryStateMachine {
                 """
         }
         return nil
+    }
+
+    /// The producer ids that were used last, of which the journal knows every epoch.
+    ///
+    /// Of an id that others have followed only the rows tell, and those of its last epoch may be gone
+    /// while earlier ones wait for a file.
+    private var lastIDs: Set<Int64> {
+        let inFlight = self.rows.map(\.batch).filter { $0.settledOffset == nil }
+        var ids = Set(inFlight.map(\.producerID))
+        if let acknowledged { ids.insert(acknowledged.producerID) }
+        return ids
     }
 
     func newestEpoch(of producerID: Int64) -> Int32 {

@@ -45,9 +45,10 @@ extension RecoveryStateMachine {
     /// Gives the numbers of a missing batch up; those behind it would be out of sequence, or order.
     private mutating func giveUp(_ index: Int) {
         let id = self.rows[index].batch.producerID
-        let newest = ProducerIdentity(id: id, epoch: Int16(clamping: self.newestEpoch(of: id)))
+        // The rows of an epoch that was used since may be gone.
+        let epoch = max(self.newestEpoch(of: id), self.memory[id]?.epoch ?? -1)
         self.hasGivenUp = true
-        self.successor = newest.next
+        self.successor = ProducerIdentity(id: id, epoch: Int16(clamping: epoch)).next
         self.isAbsent(index)
     }
 

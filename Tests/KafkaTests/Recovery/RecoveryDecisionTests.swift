@@ -168,6 +168,47 @@ import Testing
         #expect(try talk.stops().contains("was used under epoch 1"))
     }
 
+    @Test func `a later epoch of an identity that another has followed stops nothing`() {
+        var rows = journal(1, firstSequence: 80)
+        rows[0].settledOffset = 80
+        rows += journal(1, producerID: 9, firstRow: 2, firstSequence: 0)
+        let later = RecoveryAcknowledgement(
+            topicID: topicID,
+            producerID: 9,
+            epoch: 0,
+            sequence: -1,
+            offset: 129
+        )
+        var talk = RecoveryTalk.started(rows, acknowledged: later)
+        // The rows of epoch 1 are gone; that of epoch 0 waits for its file.
+        talk.remembers(remembered(29, epoch: 1))
+        talk.sends(2, .acknowledged(baseOffset: 130))
+        talk.isAppended(2, at: 130)
+        talk.isDone()
+    }
+
+    @Test func `numbers that are given up are followed by an epoch that was never used`() {
+        var rows = journal(1, firstSequence: 80)
+        rows[0].settledOffset = 80
+        let later = RecoveryAcknowledgement(
+            topicID: topicID,
+            producerID: 9,
+            epoch: 0,
+            sequence: 49,
+            offset: 149
+        )
+        var talk = RecoveryTalk.started(rows, acknowledged: later) {
+            $0.findsUnjournaled = true
+            $0.endedBefore = beginning - .seconds(31)
+        }
+        // Records that were acknowledged are lost: what was settled is looked for.
+        talk.remembers(remembered(29, epoch: 1), remembered(39, of: 9))
+        #expect(talk.next() == .unsettled(row: 1))
+        talk.reads(from: 80, end: 80, of: [7, 9], [])
+        talk.isAbsent(1)
+        talk.isDone(successor: ProducerIdentity(id: 7, epoch: 2))
+    }
+
     @Test func `records that the broker lost are reported, and the log is read`() {
         var talk = RecoveryTalk.started(journal(1))
         talk.remembers(remembered(89))
