@@ -258,6 +258,13 @@ final class LaneSource {
         if isJournaled, isBehind { heldAt = offset }
     }
 
+    /// Whether what comes can be another generation at once, for nobody will read again what was read.
+    var isReplaced: Bool {
+        let isRead = rehearsal == nil && !isWaitingForRecovery && !isStopped
+        return mustBeginGeneration && isRead && frontier.isEmpty
+            && row.checkpoint.offset >= (heldAt ?? 0)
+    }
+
     /// Whether it is a copy that ends before what was read, so that nothing is left to read.
     var isReadUp: Bool { mustBeginGeneration && end != nil }
 

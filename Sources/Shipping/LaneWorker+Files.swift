@@ -158,6 +158,12 @@ extension LaneWorker {
         source.replaceRest(from: offset, isJournaled: surroundings.registry != nil)
     }
 
+    /// Says of what comes that it is not what was sent from there, in the commit that says that all of
+    /// that is settled: the next start would pass it over.
+    func beginGenerationIfReplaced(of source: LaneSource, now: ContinuousClock.Instant) {
+        if source.isReplaced { beginGeneration(of: source, now: now) }
+    }
+
     /// Goes on where nothing that was read stands any more.
     func beginGeneration(of source: LaneSource, now: ContinuousClock.Instant) {
         source.beginGeneration()

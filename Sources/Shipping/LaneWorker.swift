@@ -116,6 +116,12 @@ final class LaneWorker {
 
     /// Writes the last checkpoints.
     func end(now: ContinuousClock.Instant) {
+        if surroundings.registry != nil {
+            for source in sources.values {
+                if source.isReadToCut { replaceRest(of: source, from: source.tail.position.offset) }
+                beginGenerationIfReplaced(of: source, now: now)
+            }
+        }
         saveCheckpoints(now: now)
     }
 
@@ -201,6 +207,7 @@ final class LaneWorker {
         // Nothing else will tell a file that is over that its last record is settled.
         if source.tail.isLeaving || source.endsAtEndOfFile { machine.changed(source.id) }
         checkpointMoved(source, now: now)
+        if surroundings.registry != nil { beginGenerationIfReplaced(of: source, now: now) }
     }
 
     func checkpointMoved(_ source: LaneSource, now: ContinuousClock.Instant) {

@@ -102,6 +102,29 @@ extension ScenarioTests {
         #expect(log.sorted() == ["t-0 0", "t-0 b", "u-0 0", "u-0 a", "u-0 b"])
     }
 
+    @Test(arguments: [false, true])
+    func `a line in the place of one that was sent before a kill is sent after the next end too`(
+        isKilled: Bool
+    ) throws {
+        let it = try Scenario(keeping: .database)
+        it.isExact = true
+        it.kafka.fate = { _ in .unanswered }
+        it.write("a.log", numbered(0..<3))
+        try it.start()
+        it.kill()
+        it.kafka.fate = { _ in .acknowledged }
+        it.kafka.isPaused = true
+        try it.start()
+        it.truncate("a.log", to: 4)
+        it.append("a.log", "3\n")
+        it.kafka.isPaused = false
+        it.run { it.said("a file was rewritten behind the place") }
+        #expect(it.values == numbers(0..<3))
+        if isKilled { it.kill() } else { it.stop() }
+        try it.start()
+        #expect(it.values == numbers(0..<4))
+    }
+
     @Test func `40, while Kafka is away: lines that come after rotate_wait are read`() throws {
         let it = try Scenario()
         it.write("a.log", numbered(0..<10))
