@@ -200,5 +200,11 @@ extension PipelineTest {
 }
 
 extension Meta {
-    fileprivate var isTime: Bool { self == .now || self == .modificationTime }
+    fileprivate var isTime: Bool {
+        switch self {
+        case .now: true
+        case .modificationTime: true
+        default: false
+        }
+    }
 }
