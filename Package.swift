@@ -74,7 +74,7 @@ let package = Package(
         library("Checkpointing", ["CSQLite", "CPlatform"]),
         library("FileTailing", ["CPlatform", "CZlib", "CZstd"]),
         library("PipelineLanguage"),
-        library("RecordProcessing", ["PipelineLanguage", "CPCRE2", "CPlatform"]),
+        library("RecordProcessing", ["PipelineLanguage", "CPCRE2", "CPlatform", crypto]),
         library("PipelineTools", ["PipelineLanguage", "RecordProcessing"]),
         library(
             "Shipping",

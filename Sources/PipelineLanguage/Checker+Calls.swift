@@ -1,19 +1,5 @@
 /// Calls: each is held against its row in the catalogue.
 extension Checker {
-    /// Functions of the language that this version cannot do, and why where there is a reason.
-    static let plannedFunctions: [String: String?] = {
-        let registry = "needs a schema registry, which this version does not speak yet"
-        let names = [
-            "msgpack", "time", "duration", "hex", "base64", "unbase64", "captures", "substring",
-            "truncate", "format_time", "unix_ns", "trunc", "age", "sha256", "hmac", "redact",
-            "keys", "values", "flatten", "parse_json", "parse_kv", "parse_url", "get",
-            "glob_capture", "uuid5", "sample", "salted",
-        ]
-        var result: [String: String?] = ["avro": registry, "protobuf": registry]
-        for name in names { result[name] = .some(nil) }
-        return result
-    }()
-
     mutating func checkCall(
         _ name: Name,
         _ arguments: [ArgumentSyntax],
@@ -28,24 +14,22 @@ extension Checker {
         var values = [Expression?](repeating: nil, count: parameters.count)
         var isWhole = true
         for argument in arguments {
-            let value = check(argument.value)
-            if let position = position(of: argument, in: function, taken: values) {
-                values[position] = fit(value, parameters[position], of: function)
-            } else {
+            guard let position = position(of: argument, in: function, taken: values) else {
+                _ = check(argument.value)
                 isWhole = false
+                continue
             }
+            values[position] = checkArgument(argument.value, parameters[position], of: function)
         }
         guard isWhole, hasRequired(values, function, name) else { return poison(span) }
+        checkLiterals(function, values)
         let type = resultType(of: function, values)
         return Expression(kind: .call(function, values), type: type, span: span)
     }
 
     private mutating func reportUnknownFunction(_ name: Name) {
-        if let reason = Self.plannedFunctions[name.text] {
-            let message =
-                reason.map { "`\(name.text)` \($0)" }
-                ?? "this version does not have the function `\(name.text)` yet"
-            report(.unknownFunction, message, at: name.span)
+        if let reason = Function.reserved[name.text] {
+            report(.unknownFunction, "`\(name.text)` \(reason)", at: name.span)
             return
         }
         report(
@@ -121,12 +105,26 @@ extension Checker {
     }
 
     /// The argument, or poison when it is of the wrong kind.
+    private mutating func checkArgument(
+        _ syntax: ExpressionSyntax,
+        _ parameter: FunctionSignature.Parameter,
+        of function: Function
+    ) -> Expression {
+        switch parameter.accepts {
+        case .timeFormat: checkTimeFormat(syntax)
+        case .zone: checkZoneName(syntax)
+        case .secret: checkSecret(syntax)
+        case .choice(let words): checkChoice(syntax, words, of: function)
+        case .pattern: fitPattern(check(syntax), of: function)
+        default: fit(check(syntax), parameter, of: function)
+        }
+    }
+
     private mutating func fit(
         _ value: Expression,
         _ parameter: FunctionSignature.Parameter,
         of function: Function
     ) -> Expression {
-        if case .pattern = parameter.accepts { return fitPattern(value, of: function) }
         guard !parameter.accepts.admits(value.type) else { return value }
         var help: String?
         if case .string = parameter.accepts, value.type.isPlain, value.type.kind != .null {
@@ -148,17 +146,133 @@ extension Checker {
             report(.wrongArgument, message, at: value.span, help: "write `'…'`")
             return poison(value.span)
         }
-        if function == .capture, RegexGroups(pattern: text).count == 0 {
+        let groups = RegexGroups(pattern: text)
+        if function == .capture, groups.count == 0 {
             let help = "put `( )` around what to capture"
             report(.missingGroup, "this pattern has no group", at: value.span, help: help)
         }
+        if function == .captures, groups.names.isEmpty {
+            let help = "put `(?<name> )` around what to capture"
+            report(.missingGroup, "this pattern has no named group", at: value.span, help: help)
+        }
         return value
+    }
+
+    /// A notation's name or a pattern, as a literal text.
+    private mutating func checkTimeFormat(_ syntax: ExpressionSyntax) -> Expression {
+        guard notation(syntax) != nil else { return poison(syntax.span) }
+        let text = syntax.text ?? source.text(in: syntax.span)
+        return Expression(kind: .literal(.string(text)), type: .string, span: syntax.span)
+    }
+
+    private mutating func checkZoneName(_ syntax: ExpressionSyntax) -> Expression {
+        guard let text = syntax.text, !text.isEmpty else {
+            if !syntax.isBroken {
+                let help = "write `zone: \"UTC\"`, or a name such as \"Europe/Berlin\""
+                let message = "a zone is a name in quotes"
+                report(.wrongArgument, message, at: syntax.span, help: help)
+            }
+            return poison(syntax.span)
+        }
+        return Expression(kind: .literal(.string(text)), type: .string, span: syntax.span)
+    }
+
+    private mutating func checkSecret(_ syntax: ExpressionSyntax) -> Expression {
+        guard !syntax.isBroken else { return poison(syntax.span) }
+        let name = syntax.text ?? source.text(in: syntax.span)
+        guard context.secrets.contains(name) else {
+            report(
+                .wrongArgument,
+                "there is no secret `\(name)`",
+                at: syntax.span,
+                help: SpellingHelp.suggestion(for: name, in: context.secrets.sorted())
+                    ?? "name it in forktail.conf: `secrets { \(name) = secret.file(\"…\") }`"
+            )
+            return poison(syntax.span)
+        }
+        return Expression(kind: .literal(.string(name)), type: .string, span: syntax.span)
+    }
+
+    private mutating func checkChoice(
+        _ syntax: ExpressionSyntax,
+        _ words: [String],
+        of function: Function
+    ) -> Expression {
+        guard !syntax.isBroken else { return poison(syntax.span) }
+        guard let text = syntax.text, words.contains(text) else {
+            report(
+                .wrongArgument,
+                "`\(function.rawValue)` takes \(Self.alternatives(words))",
+                at: syntax.span,
+                help: syntax.text.flatMap { SpellingHelp.nearest(to: $0, in: words) }
+                    .map { "did you mean \"\($0)\"?" }
+            )
+            return poison(syntax.span)
+        }
+        return Expression(kind: .literal(.string(text)), type: .string, span: syntax.span)
+    }
+
+    // MARK: Values that are known
+
+    /// What can be said of literals before a line is read.
+    private mutating func checkLiterals(_ function: Function, _ values: [Expression?]) {
+        switch function {
+        case .time:
+            guard let format = values[1], values[2] == nil, let text = format.literalText,
+                TimeFormat.Notation(name: text) == nil
+            else { return }
+            checkZone(text, format.span)
+        case .sample:
+            refuse(values[0], unless: "a share from 0 to 1, such as 0.1") { $0 >= 0 && $0 <= 1 }
+        case .salted:
+            refuse(values[1], unless: "a number of keys, from 1 on") { $0 >= 1 }
+        case .truncate, .substring, .split, .mask: refuseNegative(function, values)
+        case .trunc:
+            guard let step = values[1], case .literal(.duration(.zero)) = step.kind else { return }
+            report(.wrongArgument, "a step of nothing goes nowhere", at: step.span)
+        case .globCapture: checkGlobCapture(values[0])
+        default: return
+        }
+    }
+
+    private mutating func refuseNegative(_ function: Function, _ values: [Expression?]) {
+        // A place in a text may count from its end.
+        guard function != .substring else { return }
+        for value in values {
+            refuse(value, unless: "a whole number, from 0 on") { $0 >= 0 }
+        }
+    }
+
+    private mutating func refuse(
+        _ value: Expression?,
+        unless wanted: String,
+        _ fits: (Double) -> Bool
+    ) {
+        guard let value, let number = value.literalNumber, !fits(number) else { return }
+        report(.wrongArgument, "this is not \(wanted)", at: value.span)
+    }
+
+    private mutating func checkGlobCapture(_ value: Expression?) {
+        guard let value, let number = value.literalNumber else { return }
+        let stars = file.from.flatMap(\.globs).map { GlobStars.count(in: $0.text) }.max()
+        guard let stars, number < 1 || number > Double(stars) else { return }
+        report(
+            .wrongArgument,
+            "the globs of `from` have no such `*`",
+            at: value.span,
+            label: stars == 0 ? "they have none" : "there are 1 to \(stars)"
+        )
     }
 
     // MARK: Results
 
     private func resultType(of function: Function, _ values: [Expression?]) -> ValueType {
         let type = function.signature.result
+        if function == .captures, let pattern = values[1]?.literalText {
+            let names = RegexGroups(pattern: pattern).names
+            let members = names.map { ($0, ValueType.string.optional()) }
+            return ValueType(.object(Dictionary(members) { first, _ in first }))
+        }
         guard function == .lower || function == .upper else { return type }
         guard let texts = values.first??.type.enumeration else { return type }
         var mapped: [String] = []
@@ -177,6 +291,8 @@ extension FunctionSignature.Parameter.Accepts {
         case (.any, _): true
         case (.string, .string), (.string, .enumeration), (.string, .bytes): true
         case (.int, .int), (.time, .time), (.object, .object), (.list, .list): true
+        case (.duration, .duration): true
+        case (.number, _): type.isNumber
         default: false
         }
     }
@@ -186,10 +302,33 @@ extension FunctionSignature.Parameter.Accepts {
         case .any: "a value"
         case .string: "a text"
         case .int: "an `int`"
+        case .number: "a number"
         case .time: "a `time`"
+        case .duration: "a `duration`"
         case .object: "an object"
         case .list: "a list"
         case .pattern: "a regular expression"
+        case .timeFormat: "a time format"
+        case .zone: "a time zone"
+        case .secret: "the name of a secret"
+        case .choice(let words): Checker.alternatives(words)
+        }
+    }
+}
+
+extension Expression {
+    /// The text of a literal.
+    package var literalText: String? {
+        if case .literal(.string(let text)) = kind { text } else { nil }
+    }
+
+    /// The number of a literal, also with a sign in front.
+    fileprivate var literalNumber: Double? {
+        switch kind {
+        case .literal(.int(let number)): Double(number)
+        case .literal(.decimal(let digits)): Double(digits)
+        case .unary(.negate, let inner): inner.literalNumber.map { -$0 }
+        default: nil
         }
     }
 }

@@ -190,6 +190,7 @@ extension Checker {
         case .field(let path): !path.members.isEmpty || isUnchecked(path.slot)
         case .local(let local): uncheckedLocals.contains(local)
         case .meta(let meta): meta == .raw
+        case .call(.parseJSON, _), .call(.parseKV, _), .call(.parseURL, _), .call(.get, _): true
         default: value.children.contains { isUnchecked($0) }
         }
     }

@@ -2,21 +2,16 @@
 extension Checker {
     static let plainTypes: [String: ValueType] = [
         "string": .string, "int": .int, "decimal": .decimal, "float": .float, "bool": .bool,
-        "object": .object,
+        "duration": .duration, "bytes": .bytes, "object": .object,
     ]
     static let typeNames = [
-        "string", "int", "decimal", "float", "bool", "time", "object", "enum",
+        "string", "int", "decimal", "float", "bool", "time", "duration", "bytes", "object", "enum",
     ]
 
     mutating func checkType(_ syntax: TypeSyntax, time: inout TimeFormat?) -> ValueType {
         if let element = syntax.element.first {
             guard allowsStructure else { return refuseStructure(syntax) }
-            var ignored: TimeFormat?
-            let type = checkType(element, time: &ignored)
-            if let ignored {
-                let message = "this version cannot read a list of times yet"
-                report(.unknownType, message, at: ignored.span)
-            }
+            let type = checkType(element, time: &time)
             return ValueType(.list(type), isOptional: syntax.isOptional)
         }
         let type = namedType(syntax, time: &time)
@@ -32,9 +27,14 @@ extension Checker {
         case "time":
             time = checkTime(syntax)
             return .time
-        case "duration", "bytes":
-            let message = "this version cannot read a `\(syntax.name.text)` yet"
-            report(.unknownType, message, at: syntax.name.span)
+        case "secret":
+            report(
+                .unknownType,
+                "a secret cannot be part of a record",
+                at: syntax.name.span,
+                label: "secrets stand in `forktail.conf` only",
+                help: "declare it as `string?`, and leave it out: `json(* except …)`"
+            )
             return .any
         default: return plainType(syntax)
         }
@@ -137,24 +137,21 @@ extension Checker {
         return "UTC"
     }
 
-    private static let notations: [String: TimeFormat.Notation] = [
-        "iso8601": .iso8601, "unix": .unix, "unix_ms": .unixMilliseconds,
-        "unix_us": .unixMicroseconds, "unix_ns": .unixNanoseconds,
-    ]
-
-    private mutating func notation(_ value: ExpressionSyntax) -> TimeFormat.Notation? {
+    mutating func notation(_ value: ExpressionSyntax) -> TimeFormat.Notation? {
         if let pattern = value.text {
             checkLetters(pattern, value.span)
             return .pattern(pattern)
         }
         guard !value.isBroken else { return nil }
-        if case .name(let name) = value.kind, let known = Self.notations[name] { return known }
+        if case .name(let name) = value.kind, let known = TimeFormat.Notation(name: name) {
+            return known
+        }
         let word = source.text(in: value.span)
         report(
             .noTimeFormat,
             "`\(word)` is not a time format",
             at: value.span,
-            help: SpellingHelp.suggestion(for: word, in: Self.notations.keys.sorted())
+            help: SpellingHelp.suggestion(for: word, in: TimeFormat.Notation.names.keys.sorted())
                 ?? "write `iso8601`, `unix`, `unix_ms`, `unix_us`, `unix_ns`, or strptime's letters in quotes"
         )
         return nil
@@ -178,7 +175,7 @@ extension Checker {
         }
     }
 
-    private mutating func checkZone(_ pattern: String, _ span: Span) {
+    mutating func checkZone(_ pattern: String, _ span: Span) {
         let plain = pattern.split(separator: "%%", omittingEmptySubsequences: false)
         guard !plain.contains(where: { $0.contains("%z") || $0.contains("%s") }) else { return }
         report(

@@ -138,7 +138,7 @@ package struct CSVFormat: Sendable {
 package struct Column: Sendable {
     package var name: String
     package var type: ValueType
-    /// How the text of a `time` is read; nil for the other types.
+    /// How the text of a `time`, or of each in a list, is read; nil for the other types.
     package var time: TimeFormat?
     package var slot: Int
     package var span: Span
@@ -157,12 +157,29 @@ package struct TimeFormat: Hashable, Sendable {
         case syslog(year: Int64)
         /// strptime's letters, and `%3f`, `%6f`, `%9f` for fractions.
         case pattern(String)
+
+        /// The notations that have a name of their own.
+        package static let names: [String: Self] = [
+            "iso8601": .iso8601, "unix": .unix, "unix_ms": .unixMilliseconds,
+            "unix_us": .unixMicroseconds, "unix_ns": .unixNanoseconds,
+        ]
+
+        package init?(name: String) {
+            guard let notation = Self.names[name] else { return nil }
+            self = notation
+        }
     }
 
     package var notation: Notation
     /// The zone for texts that name none, such as `UTC` or `Europe/Berlin`.
     package var zone: String?
     package var span: Span
+
+    package init(notation: Notation, zone: String?, span: Span) {
+        self.notation = notation
+        self.zone = zone
+        self.span = span
+    }
 }
 
 // MARK: - Steps

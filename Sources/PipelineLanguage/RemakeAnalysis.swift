@@ -96,6 +96,7 @@ package struct RemakeAnalysis {
         case .field(let path): fields[path.slot]
         case .local(let local): locals[local]
         case .allFields(let excluded): causeOfFields(besides: excluded)
+        case .call(.age, _): "age()"
         default: value.children.lazy.compactMap(cause).first
         }
     }

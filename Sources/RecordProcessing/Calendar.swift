@@ -105,7 +105,7 @@ private func fraction(_ nanoseconds: Int64) -> String {
     return "." + padded(nanoseconds, 9)
 }
 
-private func padded(_ number: Int64, _ width: Int) -> String {
+func padded(_ number: Int64, _ width: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, width - digits.count)) + digits
 }

@@ -30,7 +30,12 @@ extension RecordProcessor {
                 throw mismatch(column, text, "a time as \(reader.label)")
             }
             return .time(time)
-        case .duration: throw mismatch(column, text, "a duration")
+        case .duration:
+            guard let nanoseconds = DurationText.parse(text) else {
+                throw mismatch(column, text, "a duration")
+            }
+            return .duration(nanoseconds)
+        case .bytes: return .bytes(text)
         case .enumeration(let values, let list):
             if values.contains(where: { equal($0, text) }) { return .string(text) }
             throw EvaluationError(
@@ -50,15 +55,15 @@ extension RecordProcessor {
         case .object:
             guard first == UInt8(ascii: "{") else { throw mismatch(column, json, "an object") }
             return .json(json)
-        case .list:
+        case .list(let element):
             guard first == UInt8(ascii: "[") else { throw mismatch(column, json, "a list") }
-            return .json(json)
+            return try list(json, of: element)
         case .bool:
             guard first == UInt8(ascii: "t") || first == UInt8(ascii: "f") else {
                 throw mismatch(column, json, "a bool")
             }
             return .bool(first == UInt8(ascii: "t"))
-        case .string, .enumeration:
+        case .string, .bytes, .enumeration:
             guard first == UInt8(ascii: "\"") else { throw mismatch(column, json, "a string") }
             return try convert(text: stringContent(json), column, emptyIsMissing: false)
         case .int, .decimal, .float, .time, .duration:
@@ -66,6 +71,16 @@ extension RecordProcessor {
             let text = first == UInt8(ascii: "\"") ? stringContent(json) : json
             return try convert(text: text, column, emptyIsMissing: false)
         }
+    }
+
+    private func list(_ json: Text, of element: CompiledColumn) throws(EvaluationError) -> Value {
+        var spans: [Text] = []
+        if let problem = JSONScanner.scanArray(json, elements: &spans) {
+            throw EvaluationError("\(element.label): \(problem)", kind: .parse)
+        }
+        var values: [Value] = []
+        for span in spans { values.append(try convert(json: span, element)) }
+        return .list(values)
     }
 
     private func none(_ column: CompiledColumn, isThere: Bool = true) throws(EvaluationError)
@@ -130,7 +145,7 @@ extension CompiledColumn.Conversion {
     /// Whether an empty text is a value.
     var isText: Bool {
         switch self {
-        case .string, .any: true
+        case .string, .bytes, .any: true
         default: false
         }
     }

@@ -8,6 +8,7 @@ extension RecordProcessor {
             if overflow { throw EvaluationError("\(number) cannot be negated") }
             return .int(result)
         case .float(let number): return .float(-number)
+        case .duration(let nanoseconds) where nanoseconds != .min: return .duration(-nanoseconds)
         case .decimal(let digits):
             if digits.first == UInt8(ascii: "-") { return .decimal(Text(rebasing: digits[1...])) }
             return .decimal(scratch.copy("-" + String(decoding: digits, as: UTF8.self)))

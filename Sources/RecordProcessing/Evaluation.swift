@@ -24,8 +24,8 @@ extension RecordProcessor {
         case .matches(let text, let regex, let negated):
             let text = try required(try evaluate(text), "=~")
             return .bool(try matches(regex, try self.text(of: text)) != negated)
-        case .call(let function, let arguments, let regex):
-            return try call(function, arguments, regex)
+        case .call(let function, let arguments, let prepared):
+            return try call(function, arguments, prepared)
         case .list(let elements):
             var values: [Value] = []
             for element in elements { values.append(try evaluate(element)) }
@@ -56,7 +56,8 @@ extension RecordProcessor {
     }
 
     private func element(_ index: Value, of value: Value) throws(EvaluationError) -> Value {
-        guard case .int(let number) = index else {
+        if case .string(let name) = plain(index) { return try member([name], of: value) }
+        guard case .int(let number) = plain(index) else {
             throw EvaluationError("\(index.kindName) is not an index")
         }
         let elements = try list(from: value)
@@ -151,7 +152,7 @@ extension RecordProcessor {
         case .bool(let flag): return scratch.copy(flag ? "true" : "false")
         case .float(let number): return scratch.copy("\(number)")
         case .time(let nanoseconds): return scratch.copy(formatISO8601(nanoseconds))
-        case .duration(let nanoseconds): return scratch.copy("\(nanoseconds)")
+        case .duration(let nanoseconds): return scratch.copy(DurationText.text(nanoseconds))
         case .json(let json):
             if json.first == UInt8(ascii: "\"") { return stringContent(json) }
             return json
@@ -186,9 +187,13 @@ extension RecordProcessor {
         throw EvaluationError("\(value.kindName) is not a condition")
     }
 
-    func matches(_ regex: Regex, _ text: Text) throws(EvaluationError) -> Bool {
+    func matches(
+        _ regex: Regex,
+        _ text: Text,
+        from start: Int = 0
+    ) throws(EvaluationError) -> Bool {
         do {
-            return try matcher.match(regex, text)
+            return try matcher.match(regex, text, from: start)
         } catch {
             throw EvaluationError("the regular expression gave up: \(error)")
         }

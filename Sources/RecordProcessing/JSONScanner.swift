@@ -57,6 +57,12 @@ enum JSONScanner {
         }
     }
 
+    /// What is wrong with a text that should be one value; nil for a value.
+    static func problem(inValue text: Text) -> String? {
+        var scanner = Scan(text)
+        return scanner.skipValue() ?? scanner.problemAtEnd()
+    }
+
     /// Whether a text is a number as JSON writes one.
     static func isNumber(_ text: Text) -> Bool {
         var scanner = Scan(text)
@@ -120,7 +126,7 @@ enum JSONScanner {
     }
 }
 
-private func hexValue(_ byte: UInt8) -> UInt8? {
+func hexValue(_ byte: UInt8) -> UInt8? {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
     case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10

@@ -17,7 +17,7 @@ struct JSONWriter {
         case .float(let number): number.isFinite ? write(ascii: "\(number)") : write(ascii: "null")
         case .string(let text), .bytes(let text): write(quoted: text)
         case .time(let nanoseconds): write(quoted: formatISO8601(nanoseconds).utf8)
-        case .duration(let nanoseconds): write(ascii: nanoseconds)
+        case .duration(let nanoseconds): write(quoted: DurationText.text(nanoseconds).utf8)
         case .list(let elements): write(elements)
         case .object(let object): write(object)
         }
@@ -69,8 +69,4 @@ struct JSONWriter {
     private mutating func write(ascii text: String) { bytes.append(contentsOf: text.utf8) }
 
     private mutating func write(ascii number: Int64) { bytes.append(contentsOf: "\(number)".utf8) }
-
-    private func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-    }
 }

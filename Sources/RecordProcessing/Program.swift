@@ -118,7 +118,7 @@ package struct ProgramError: Error, CustomStringConvertible, Sendable {
 /// A column and how its text becomes a value.
 struct CompiledColumn: @unchecked Sendable {
     // Safe to share: the texts are constants of the program.
-    enum Conversion: @unchecked Sendable {
+    indirect enum Conversion: @unchecked Sendable {
         // Safe to share: the texts are constants of the program.
         case string
         case int
@@ -129,7 +129,8 @@ struct CompiledColumn: @unchecked Sendable {
         case duration
         case enumeration([Text], list: String)
         case object
-        case list
+        case bytes
+        case list(of: CompiledColumn)
         case any
     }
 
@@ -241,7 +242,7 @@ indirect enum Node: @unchecked Sendable {
     case binary(BinaryOperator, Node, Node)
     case coalesce(Node, Node)
     case matches(Node, Regex, negated: Bool)
-    case call(Function, [Node?], Regex?)
+    case call(Function, [Node?], PreparedCall)
     case list([Node])
     case object([(name: Text, value: Node)])
     case interpolation([Node])

@@ -24,7 +24,7 @@ struct ProgramCompiler {
         self.coverage = coverage
     }
 
-    private func error(_ message: String, at span: Span) -> ProgramError {
+    func error(_ message: String, at span: Span) -> ProgramError {
         let place = plan.source.location(of: span.start)
         return ProgramError(
             description: "\(plan.source.path):\(place.line):\(place.column): \(message)"
@@ -52,14 +52,19 @@ struct ProgramCompiler {
 
     private func conversion(_ column: Column) throws(ProgramError) -> CompiledColumn.Conversion {
         switch column.type.kind {
-        case .string, .bytes: return .string
+        case .string: return .string
+        case .bytes: return .bytes
         case .int: return .int
         case .decimal: return .decimal
         case .float: return .float
         case .bool: return .bool
         case .duration: return .duration
         case .object: return .object
-        case .list: return .list
+        case .list(let element):
+            var inner = column
+            inner.name += "[]"
+            inner.type = element
+            return .list(of: try self.column(inner))
         case .any, .null: return .any
         case .enumeration(let values):
             let list = values.map { "\"\($0)\"" }.joined(separator: ", ")
@@ -80,7 +85,7 @@ struct ProgramCompiler {
         }
     }
 
-    private func reader(_ format: TimeFormat, _ span: Span) throws(ProgramError) -> TimeReader {
+    func reader(_ format: TimeFormat, _ span: Span) throws(ProgramError) -> TimeReader {
         var zone: TimeZoneRules?
         if let name = format.zone {
             do {
@@ -310,18 +315,6 @@ struct ProgramCompiler {
             return try node(fallback)
         }
         return .coalesce(try node(value), try node(fallback))
-    }
-
-    private func call(
-        _ function: Function,
-        _ arguments: [Expression?]
-    ) throws(ProgramError) -> Node {
-        var compiled: [Node?] = []
-        for argument in arguments { compiled.append(try optional(argument)) }
-        guard function == .capture || function == .replace, let pattern = arguments[1],
-            case .literal(.string(let text)) = pattern.kind
-        else { return .call(function, compiled, nil) }
-        return .call(function, compiled, try regex(text, at: pattern.span))
     }
 
     private func segments(_ segments: [TextSegment]) throws(ProgramError) -> [Node] {

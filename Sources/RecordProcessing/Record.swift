@@ -130,12 +130,12 @@ extension RecordProcessor {
             if let error = JSONScanner.scanObject(text, members: &members) {
                 throw EvaluationError("not an object: \(error)")
             }
-            var object = ObjectValue()
+            var builder = ObjectBuilder()
             for member in members {
                 let name = member.nameHasEscapes ? unescaped(member.name) : member.name
-                object.set(name, to: .json(member.value))
+                builder.set(name, to: .json(member.value))
             }
-            return object
+            return builder.object
         default: throw EvaluationError("\(value.kindName) is not an object")
         }
     }

@@ -7,6 +7,8 @@ package final class Regex: @unchecked Sendable {
     /// Groups with and without a name; the whole match is not counted.
     let groupCount: Int
     private let names: [String: Int]
+    /// In the order of the pattern.
+    let namedGroups: [(name: String, number: Int)]
 
     /// - Throws: `RegexError` with PCRE2's own words and the place in the pattern.
     package init(_ pattern: String) throws(RegexError) {
@@ -29,6 +31,7 @@ package final class Regex: @unchecked Sendable {
         pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_CAPTURECOUNT), &count)
         groupCount = Int(count)
         names = Self.groupNames(of: compiled)
+        namedGroups = names.map { ($0, $1) }.sorted { $0.number < $1.number }
     }
 
     deinit {
@@ -89,14 +92,26 @@ package final class RegexMatcher {
         pcre2_match_context_free_8(context)
     }
 
-    /// Whether the pattern matches somewhere in the text.
+    /// Whether the pattern matches somewhere in the text, at `begin` or behind it.
     ///
     /// - Throws: `RegexError` when the match limit was reached.
-    package func match(_ regex: Regex, _ text: UnsafeRawBufferPointer) throws(RegexError) -> Bool {
+    package func match(
+        _ regex: Regex,
+        _ text: UnsafeRawBufferPointer,
+        from begin: Int = 0
+    ) throws(RegexError) -> Bool {
         let start = text.baseAddress?.assumingMemoryBound(to: UInt8.self)
         let empty: [UInt8] = [0]
         let result = empty.withUnsafeBufferPointer { nothing in
-            pcre2_match_8(regex.code, start ?? nothing.baseAddress, text.count, 0, 0, data, context)
+            pcre2_match_8(
+                regex.code,
+                start ?? nothing.baseAddress,
+                text.count,
+                begin,
+                0,
+                data,
+                context
+            )
         }
         if result == PCRE2_ERROR_NOMATCH { return false }
         guard result >= 0 else { throw RegexError(description: regexErrorText(result)) }

@@ -23,7 +23,7 @@ struct CheckerTests {
         "if id > 1 {\n  let inner = 1\n  set y = inner\n}\nset x = «E201:inner»",
         "set x = «E202:lowr»(note)",
         "set x = «E202:avro»(*, subject: \"s\")",
-        "set x = «E202:sha256»(note)",
+        "set x = «E202:secret»(note)",
         "set x = «E203:@hots»",
         "set x = «E203:@error.kind»",
         "set x = lower(«E204:id»)",
@@ -221,7 +221,9 @@ struct CheckerTests {
         "parse «E206:jsn»",
         "parse «E206:avro»",
         "parse json { a: «E207:strng» }",
-        "parse json { a: «E207:bytes» }",
+        "parse json { a: «E207:secret» }",
+        "parse json { a: bytes?, b: [duration], c: [time(iso8601)?] }",
+        "parse csv(header: true) { a: duration?, b: bytes }",
         "parse csv(header: true) { a: «E207:object» }",
         "parse csv(header: true) { a: «E207:[int]» }",
         "parse json { a: «E501:time» }",
@@ -396,6 +398,10 @@ struct CheckerTests {
         "drop \"old\" if «E603:at < @now»\nsend { topic = \"t\"  value = @raw }",
         "set note = string(unix(@now))\nset note = \"n\"\nsend { topic = \"t\"  key = note  value = @raw }",
         "send { topic = \"t\"  key = id  timestamp = @now  value = json({ at: unix(@now) }) }",
+        "drop \"old\" if «E603:age(at) > 1h»\nsend { topic = \"t\"  value = @raw }",
+        "let old = age(at)\nsend { topic = \"t\"  key = string(id)  value = json({ old }) }",
+        "drop if not sample(0.1, by: note)\nsend { topic = \"t\"  key = salted(note, 8)  value = @raw }",
+        "drop if «E603:not sample(0.1, by: string(@mtime))»\nsend { topic = \"t\"  value = @raw }",
     ])
     func `under exactly once the time decides nothing about a record`(steps: String) throws {
         let marked = Till.ending(steps)
@@ -413,6 +419,8 @@ struct CheckerTests {
     @Test func `a topic made of unchecked data gets a warning`() {
         let send = "send { topic = «W601:\"t.${string(buyer.name)}\"» value = @raw }\n"
         verify(MarkedText(Till.from + Till.json + send + Till.onError))
+        let parsed = "send { topic = «W601:\"t.${string(parse_json(note))}\"» value = @raw }\n"
+        verify(Till.ending(parsed))
         let checked = "send { topic = \"t.${note}\" value = @raw }\n"
         verify(Till.ending(checked))
     }

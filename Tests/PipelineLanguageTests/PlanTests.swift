@@ -118,10 +118,11 @@ struct PlanTests {
     }
 
     @Test func `every function has a usage line`() {
+        #expect(Function.redact.usage == "redact(text, kind, …) → string")
         #expect(Function.mask.usage == "mask(text, keep_last:, keep_first:) → string")
         for function in Function.allCases {
             #expect(!function.signature.summary.isEmpty)
-            #expect(Checker.plannedFunctions[function.rawValue] == nil)
+            #expect(Function.reserved[function.rawValue] == nil)
         }
     }
 }

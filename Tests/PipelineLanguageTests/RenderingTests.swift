@@ -109,7 +109,7 @@ struct RenderingTests {
         #expect(
             render(Till.ending("send { topic = \"t\" value = avro(*, subject: \"s\") }").text)
                 == """
-                error[E202]: `avro` needs a schema registry, which this version does not speak yet
+                error[E202]: `avro` needs a schema registry, whose support comes with a later release
                   --> till.pipeline:10:28
                    |
                 10 | send { topic = "t" value = avro(*, subject: "s") }

@@ -7,18 +7,27 @@ import Testing
 final class Bench {
     let processor: RecordProcessor
     var file = FileContext(path: "/var/log/app/a.log", inode: 7, modified: 0, header: nil)
+    /// Where each line stands; nil counts them.
+    var position: RecordPosition?
     private var line: Int64 = 0
     /// The last line; what is staged points into it.
     private var event = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
 
-    init(_ pipeline: String, environment: [String: String] = [:]) throws {
+    init(
+        _ pipeline: String,
+        environment: [String: String] = [:],
+        secrets: [String: SecretBytes] = [:]
+    ) throws {
         let source = SourceText(path: "fixture.pipeline", text: pipeline)
-        let (plan, diagnostics) = PipelineCompiler.compile(source)
+        var context = PipelineContext()
+        context.secrets = Set(secrets.keys)
+        let (plan, diagnostics) = PipelineCompiler.compile(source, in: context)
         let text = DiagnosticRenderer(source: source).text(diagnostics)
         let program = try Program(
             plan: try #require(plan, "\(text)"),
             host: "web-1",
-            environment: environment
+            environment: environment,
+            secrets: secrets
         )
         processor = RecordProcessor(program: program)
     }
@@ -26,20 +35,23 @@ final class Bench {
     /// A pipeline that sends one expression as the value.
     static func value(
         _ expression: String,
+        glob: String = "*.log",
         parse: String = "parse json",
         from: String = "",
-        policy: String = "on error dead_letter \"dead\""
+        policy: String = "on error dead_letter \"dead\"",
+        secrets: [String: SecretBytes] = [:]
     ) throws -> Bench {
         try Bench(
             """
-            from "*.log" \(from)
+            from "\(glob)" \(from)
             \(parse)
             send {
               topic = "t"
               value = \(expression)
             }
             \(policy)
-            """
+            """,
+            secrets: secrets
         )
     }
 
@@ -52,7 +64,8 @@ final class Bench {
         event = .allocate(byteCount: max(1, bytes.count), alignment: 1)
         event.copyBytes(from: bytes)
         let text = UnsafeRawBufferPointer(rebasing: event[..<bytes.count])
-        let position = RecordPosition(line: line, offset: line * 100, readTime: 1_000)
+        let position =
+            position ?? RecordPosition(line: line, offset: line * 100, readTime: 1_000)
         switch processor.process(text, in: &file, at: position) {
         case .sent: return processor.staged.map(payload).joined(separator: " | ")
         case .dropped(let reason): return "drop: \(processor.program.dropReasons[reason])"

@@ -52,6 +52,9 @@ package struct TimeZoneRules: Sendable {
         return Int(fitting.max() ?? candidates[0])
     }
 
+    /// Seconds east of UTC at a moment, in seconds since 1970.
+    package func utcOffset(atSeconds time: Int64) -> Int64 { offset(at: time) }
+
     private func offset(at time: Int64) -> Int64 {
         guard let last = transitions.last else { return rule?.offset(at: time) ?? firstOffset }
         if time >= last.time { return rule?.offset(at: time) ?? last.offset }
