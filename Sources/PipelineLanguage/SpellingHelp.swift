@@ -1,7 +1,7 @@
 /// Finds the name a user most likely meant.
-enum SpellingHelp {
+package enum SpellingHelp {
     /// The nearest candidate, if it is near enough to be a slip.
-    static func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
+    package static func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
         guard word.utf8.count <= 64 else { return nil }
         let limit = max(1, word.count / 3)
         var best: (name: String, distance: Int)?

@@ -14,8 +14,8 @@ struct Forktail: ParsableCommand {
         version: versionText,
         subcommands: [
             Run.self, Backfill.self, Check.self, Test.self, Fmt.self, Export.self, Try.self,
-            Init.self, Graph.self, Produce.self, Broker.self, Verify.self, Status.self,
-            Checkpoints.self, Version.self,
+            Init.self, Graph.self, Explain.self, Produce.self, Broker.self, Verify.self,
+            Status.self, Checkpoints.self, Version.self,
         ]
     )
 }

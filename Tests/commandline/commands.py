@@ -717,6 +717,41 @@ def one_shots_of_a_damaged_file(checks, folder, bootstrap):
     checks.equal("what is before the damage is sent", records, sorted([b"1", b"2", b"3"] * 2))
 
 
+def explain(checks, folder):
+    result = kit.forktail("explain", "E301")
+    checks.that(
+        "explain E301: what it means, a wrong text and a right one",
+        result.returncode == 0
+        and result.stdout.startswith("E301 (error): ")
+        and re.search(r"wrong\n.*key   = user\n.*right\n.*key   = user \?\? ", result.stdout, re.S),
+        result.stdout,
+    )
+    result = kit.forktail("explain", "mask")
+    checks.that(
+        "explain mask: how it is called, and what comes of it",
+        result.returncode == 0
+        and result.stdout.startswith("mask(text, keep_last:, keep_first:) → string\n")
+        and '→  "************1111"' in result.stdout,
+        result.stdout,
+    )
+    result = kit.forktail("explain", "on", "error")
+    checks.that("explain on error", result.returncode == 0 and "dead_letter" in result.stdout, result.stdout)
+    result = kit.forktail("explain", "events")
+    checks.that("explain events", result.returncode == 0 and "record.failed" in result.stdout, result.stdout)
+    result = kit.forktail("explain")
+    checks.that(
+        "explain alone lists all",
+        result.returncode == 0 and all(w in result.stdout for w in ("E603", "glob_capture", "@host", "enum", "send")),
+        result.stdout,
+    )
+    result = kit.forktail("explain", "maks")
+    checks.that(
+        "explain: an unknown word ends with 64, and the one that was meant",
+        result.returncode == 64 and not result.stdout and 'did you mean "mask"?' in result.stderr,
+        f"{result.returncode} {result.stderr}",
+    )
+
+
 def the_rest(checks, folder):
     result = kit.forktail("version")
     checks.that("version", re.fullmatch(r"forktail \d+\.\d+\.\d+\S*\n", result.stdout), result.stdout)
@@ -765,6 +800,7 @@ def main():
             inputs_that_are_no_files,
             a_name_that_is_not_utf8,
             connection_errors,
+            explain,
             the_rest,
         ):
             with checks.group(body.__name__):
