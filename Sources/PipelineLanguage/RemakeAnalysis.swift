@@ -32,8 +32,11 @@ package struct RemakeAnalysis {
 
     private mutating func visit(_ step: Step) {
         switch step.kind {
-        case .let(let local, let value): locals[local] = cause(value)
+        case .let(let local, let value):
+            refuseOpenMatches(in: value)
+            locals[local] = cause(value)
         case .set(let path, let value):
+            refuseOpenMatches(in: value)
             if let cause = cause(value) {
                 fields[path.slot] = cause
             } else if path.members.isEmpty {
@@ -49,6 +52,7 @@ package struct RemakeAnalysis {
             if let condition { refuse(condition, as: "a condition") }
         case .if(let branches, let otherwise): visit(branches, otherwise)
         case .send(let send):
+            for value in send.expressions { refuseOpenMatches(in: value) }
             refuse(send.topic, as: "a topic")
             if let key = send.key { refuse(key, as: "a key") }
             if let partition = send.partition { refuse(partition, as: "a partition") }
@@ -74,6 +78,16 @@ package struct RemakeAnalysis {
         fields = before
         visit(otherwise)
         fields.merge(after) { first, _ in first }
+    }
+
+    /// A record that fits no arm of a `match` fails, so that the time must not choose among arms
+    /// that leave something out.
+    private mutating func refuseOpenMatches(in value: Expression) {
+        if case .match(let match) = value.kind, match.otherwise == nil {
+            let deciding = [match.subject].compactMap(\.self) + match.arms.flatMap(\.patterns)
+            for expression in deciding { refuse(expression, as: "a `match` without `else`") }
+        }
+        for child in value.children { refuseOpenMatches(in: child) }
     }
 
     private mutating func refuse(_ value: Expression, as part: String) {

@@ -399,6 +399,8 @@ struct CheckerTests {
         "set note = string(unix(@now))\nset note = \"n\"\nsend { topic = \"t\"  key = note  value = @raw }",
         "send { topic = \"t\"  key = id  timestamp = @now  value = json({ at: unix(@now) }) }",
         "drop \"old\" if «E603:age(at) > 1h»\nsend { topic = \"t\"  value = @raw }",
+        "set a = match { «E603:age(at) > 1h» => 1 }\nsend { topic = \"t\"  value = json(*) }",
+        "send { topic = \"t\"  value = match { age(at) > 1h => \"old\", else => \"new\" } }",
         "let old = age(at)\nsend { topic = \"t\"  key = string(id)  value = json({ old }) }",
         "drop if not sample(0.1, by: note)\nsend { topic = \"t\"  key = salted(note, 8)  value = @raw }",
         "drop if «E603:not sample(0.1, by: string(@mtime))»\nsend { topic = \"t\"  value = @raw }",
