@@ -17,7 +17,7 @@ extension RecordProcessor {
     }
 
     func age(of nanoseconds: Int64) throws(EvaluationError) -> Value {
-        guard case .time(let now) = given[.now] ?? meta(.now) else { return .missing }
+        guard case .time(let now) = given[Meta.now] ?? meta(Meta.now) else { return .missing }
         let (age, overflow) = now.subtractingReportingOverflow(nanoseconds)
         if overflow { throw EvaluationError("age(): that is longer than a duration can be") }
         return .duration(age)
