@@ -1,3 +1,5 @@
+import Checkpointing
+
 @testable import FileTailing
 @testable import Shipping
 
@@ -143,9 +145,10 @@ extension History {
             pass(.milliseconds(Int.random(in: 0...50, using: &generator)))
         }
         note("truncate inode \(inode.number)")
-        // Of a file of which no event is over, nothing says that the copy is what was sent.
+        // Of a file of which no event is over, nothing says that the copy is what was sent: neither
+        // now, nor to the next process if this one does not see it any more.
         let reading = process?.reading(of: inode.number)?.position.offset
-        if shape.isExact, isInGlob, reading == 0 {
+        if shape.isExact, isInGlob, reading == 0 || checkpoint(of: inode) == 0 {
             for line in linesOf(copy) {
                 lines[line].mayRepeat = true
                 lines[line].isKept = true
@@ -153,6 +156,11 @@ extension History {
         }
         vanishing { disk.truncate(inode, to: 0) }
         newStream(of: inode)
+    }
+
+    private func checkpoint(of inode: SimulatedDisk.Inode) -> Int64? {
+        store.rows.values.filter { self.inode(of: $0) === inode }
+            .max { $0.id < $1.id }?.checkpoint.offset
     }
 
     func recreate() {
