@@ -30,7 +30,9 @@ package struct Program: @unchecked Sendable {
     let version: Text
     /// The places that tests should reach; none unless they are measured.
     package let coveragePoints: [CoveragePoint]
-    let constants: ConstantPool
+    /// Each processor has a copy: made later, its texts would be added by many threads at once.
+    let syslogLine: SyslogLine
+    private let constants: ConstantPool
     private let environment: [String: String]
     private let secrets: [String: SecretBytes]
 
@@ -58,6 +60,7 @@ package struct Program: @unchecked Sendable {
         )
         self.plan = plan
         self.constants = constants
+        syslogLine = SyslogLine(constants)
         self.environment = environment
         self.secrets = secrets
         self.host = constants.text(host)

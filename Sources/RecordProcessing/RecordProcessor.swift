@@ -136,7 +136,7 @@ package final class RecordProcessor {
 
     package init(program: Program) {
         self.program = program
-        syslogLine = SyslogLine(program.constants)
+        syslogLine = program.syslogLine
         locals = Array(repeating: .missing, count: program.plan.localNames.count)
         record.slots = Array(repeating: Record.Field(), count: program.slotNames.count)
         reached = Array(repeating: false, count: program.coveragePoints.count)

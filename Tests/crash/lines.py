@@ -274,17 +274,9 @@ class Tally:
 
 
 def delivery_mode(wanted):
-    """What a start must be told for the mode, and the mode: the program's own default without one."""
-    help_text = subprocess.run(
-        [str(kit.FORKTAIL), "run", "--help"], capture_output=True, text=True, timeout=30
-    ).stdout
-    if "--delivery" in help_text:
-        default = re.search(r"--delivery\b.*?default:\s*(\w+)", help_text, re.DOTALL)
-        mode = wanted or (default.group(1) if default else "exactly_once")
-        return ["--delivery", mode], mode
-    if wanted not in (None, "at_least_once"):
-        raise kit.Failure(f"this forktail has no --delivery {wanted}")
-    return [], "at_least_once"
+    """What a start must be told for the mode, and the mode: exactly_once without one."""
+    mode = wanted or "exactly_once"
+    return ["--delivery", mode], mode
 
 
 class Ends:
