@@ -12,7 +12,6 @@ import pathlib
 import random
 import re
 import shutil
-import subprocess
 import threading
 import time
 
