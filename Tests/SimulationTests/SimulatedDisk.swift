@@ -47,6 +47,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     var time: Int64 = 1_795_428_000_000_000_000
     private var hints: [WeakHints] = []
     private let mirror: MirrorFolder?
+    private var descriptors: [Int: Inode] = [:]
+    private var nextDescriptor = 0
 
     private struct WeakHints { weak var value: SimulatedHints? }
 
@@ -114,8 +116,28 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         free(inode)
     }
 
-    fileprivate func free(_ inode: Inode) {
+    private func free(_ inode: Inode) {
         if inode.links == 0, inode.opened == 0 { freeNumbers.append(inode.number) }
+    }
+
+    fileprivate func addDescriptor(of inode: Inode) -> Int {
+        defer { nextDescriptor += 1 }
+        descriptors[nextDescriptor] = inode
+        inode.opened += 1
+        return nextDescriptor
+    }
+
+    fileprivate func close(_ descriptor: Int) {
+        guard let inode = descriptors.removeValue(forKey: descriptor) else { return }
+        inode.opened -= 1
+        free(inode)
+    }
+
+    /// Closes what a process had open, as its death does.
+    ///
+    /// Requests that are still on their way keep something of the process in memory here.
+    func closeDescriptors() {
+        for descriptor in descriptors.keys.sorted() { close(descriptor) }
     }
 
     private func takeKey() -> FileKey {
@@ -185,18 +207,16 @@ private final class SimulatedFile: DiskFile, @unchecked Sendable {
     private let inode: SimulatedDisk.Inode
     private let disk: SimulatedDisk
     private let real: (any DiskFile)?
+    private let descriptor: Int
 
     init(_ inode: SimulatedDisk.Inode, on disk: SimulatedDisk, _ real: (any DiskFile)?) {
         self.inode = inode
         self.disk = disk
         self.real = real
-        inode.opened += 1
+        descriptor = disk.addDescriptor(of: inode)
     }
 
-    deinit {
-        inode.opened -= 1
-        disk.free(inode)
-    }
+    deinit { disk.close(descriptor) }
 
     func read(
         into buffer: UnsafeMutableRawBufferPointer,

@@ -135,6 +135,7 @@ extension History {
         let open = kept.filter { $0.links == 0 && $0.opened > 0 }
         let before = visibleLines().union(open.flatMap { linesOf($0) })
         process = nil
+        disk.closeDescriptors()
         let log = deliveredLines()
         for line in before.subtracting(visibleLines()) where !log.contains(line) {
             lines[line].destruction = lines[line].destruction ?? .killed
