@@ -30,7 +30,7 @@ package struct Program: @unchecked Sendable {
     let version: Text
     /// The places that tests should reach; none unless they are measured.
     package let coveragePoints: [CoveragePoint]
-    /// Each processor has a copy: made later, its texts would be added by many threads at once.
+    /// Each processor has a copy, for its texts are constants.
     let syslogLine: SyslogLine
     private let constants: ConstantPool
     private let environment: [String: String]
@@ -91,6 +91,7 @@ package struct Program: @unchecked Sendable {
             lineRegex = nil
             groups = []
         }
+        constants.complete()
     }
 
     /// The same pipeline where some variables have other values.

@@ -50,12 +50,17 @@ final class Scratch {
 final class ConstantPool: @unchecked Sendable {
     // Safe to share: nothing is added once the program is made, and nothing is ever changed.
     private var texts: [UnsafeMutableRawBufferPointer] = []
+    private var isComplete = false
 
     deinit {
         for text in texts { text.deallocate() }
     }
 
+    /// Ends the adding, before threads share what is there.
+    func complete() { isComplete = true }
+
     func text(_ string: String) -> Text {
+        precondition(!isComplete, "Threads share these constants; nothing may be added.")
         let target = UnsafeMutableRawBufferPointer.allocate(
             byteCount: max(1, string.utf8.count),
             alignment: 1
