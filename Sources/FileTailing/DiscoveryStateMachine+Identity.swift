@@ -6,7 +6,7 @@ extension DiscoveryStateMachine {
         // Oldest first, so that a backlog is read in the order in which it was written.
         candidates.sort { $0.order < $1.order }
         let resumed = candidates.map { resume($0) }
-        replaced = Set(zip(candidates, resumed).filter { !$1 }.map { $0.0.sighting.key })
+        replaced.formUnion(zip(candidates, resumed).filter { !$1 }.map { $0.0.sighting.key })
         candidates = zip(candidates, resumed).filter { !$1 }.map(\.0)
     }
 

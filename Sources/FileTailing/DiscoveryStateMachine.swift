@@ -186,6 +186,7 @@ extension DiscoveryStateMachine {
         hasUnexamined = false
         mustLookAgain = false
         isMatched = false
+        replaced = []
         originals = nil
         var present: [[FileKey: String]] = Array(repeating: [:], count: sets.count)
         for sighting in sightings { note(sighting, in: &present) }
@@ -251,7 +252,10 @@ extension DiscoveryStateMachine {
         }
         if evidence.head.isEmpty, waitsForBytes(sighting) {
             // One that was emptied under another name is nobody's business.
-            if sighting.isStray, sets[sighting.set].empty[sighting.key] == nil { return [] }
+            if sighting.isStray, sets[sighting.set].empty[sighting.key] == nil {
+                replaced.insert(sighting.key)
+                return []
+            }
             sets[sighting.set].empty[sighting.key] = Empty(birthTime: evidence.birthTime, size: 0)
             if evidence.size > 0 { hasUnexamined = true }
             return []

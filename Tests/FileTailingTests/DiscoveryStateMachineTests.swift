@@ -52,6 +52,13 @@ struct DiscoveryStateMachineTests {
         #expect(machine.verdicts([new: text]) == [.continued(known)])
     }
 
+    @Test func `the old inode of a file may be an empty one by now that no pattern matches`() {
+        let known = known(old, offset: 12)
+        var machine = machine(known: [known])
+        machine.see([(new, "/b")], strays: [old: Stray(path: "/a.1", size: 0)])
+        #expect(machine.verdicts([new: text, old: []], birthTime: 2) == [.continued(known)])
+    }
+
     @Test func `two files with the same content are two files while both are there`() {
         let known = known(old, offset: 12)
         var machine = machine(known: [known])
