@@ -104,7 +104,7 @@ let package = Package(
         tests("CheckpointingTests", ["Checkpointing"]),
         tests("FileTailingTests", ["FileTailing", "CZlib", "CZstd"]),
         tests("PipelineLanguageTests", ["PipelineLanguage"]),
-        tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage"]),
+        tests("RecordProcessingTests", ["RecordProcessing", "PipelineLanguage", "CPlatform"]),
         tests("PipelineToolsTests", ["PipelineTools", "PipelineLanguage", "RecordProcessing"]),
         tests(
             "ShippingTests",

@@ -42,9 +42,8 @@ struct AccessLogLine {
     }
 
     private func setRequest(_ request: Text, _ fields: inout LineFields) -> String? {
-        guard let first = request.firstIndex(of: UInt8(ascii: " ")),
-            let last = request.lastIndex(of: UInt8(ascii: " ")), first < last
-        else {
+        let first = place(of: UInt8(ascii: " "), in: request)
+        guard let last = request.lastIndex(of: UInt8(ascii: " ")), first < last else {
             if format == .nginxCombined { return "the request is not METHOD PATH PROTOCOL" }
             setPartOfRequest(request, &fields)
             return nil
@@ -57,7 +56,8 @@ struct AccessLogLine {
 
     /// What a client sent that timed out or spoke no HTTP: `-`, `GET /`, or anything.
     private func setPartOfRequest(_ request: Text, _ fields: inout LineFields) {
-        guard let space = request.firstIndex(of: UInt8(ascii: " ")) else {
+        let space = place(of: UInt8(ascii: " "), in: request)
+        guard space < request.count else {
             fields[.path] = value(request)
             return
         }

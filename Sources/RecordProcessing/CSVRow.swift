@@ -40,7 +40,7 @@ enum CSVRow {
                     return "there is text behind a closing quote"
                 }
             } else {
-                let end = row[place...].firstIndex(of: separator) ?? row.count
+                let end = RecordProcessing.place(of: separator, in: row, from: place)
                 cells.append(CSVCell(text: Text(rebasing: row[place..<end])))
                 place = end
             }
@@ -52,7 +52,9 @@ enum CSVRow {
     private static func quotedCell(_ row: Text, _ start: Int, _ quote: UInt8) -> (CSVCell, Int)? {
         var hasQuotes = false
         var place = start
-        while let found = row[place...].firstIndex(of: quote) {
+        while true {
+            let found = RecordProcessing.place(of: quote, in: row, from: place)
+            if found == row.count { return nil }
             guard found + 1 < row.count, row[found + 1] == quote else {
                 let text = Text(rebasing: row[start..<found])
                 return (CSVCell(text: text, needsUnquoting: hasQuotes, quote: quote), found + 1)
@@ -60,6 +62,5 @@ enum CSVRow {
             hasQuotes = true
             place = found + 2
         }
-        return nil
     }
 }

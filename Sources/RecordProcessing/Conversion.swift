@@ -124,6 +124,7 @@ extension RecordProcessor {
     }
 
     /// The text of a JSON string with its quotes.
+    @inline(__always)
     func stringContent(_ json: Text) -> Text {
         unescaped(Text(rebasing: json[1..<(json.count - 1)]))
     }
@@ -161,11 +162,21 @@ func parseInt(_ text: Text) -> Int64? {
     guard !digits.isEmpty, digits.count <= 19 else { return nil }
     var magnitude: UInt64 = 0
     for byte in digits {
-        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
-        magnitude = magnitude &* 10 &+ UInt64(byte - UInt8(ascii: "0"))
+        let digit = byte &- UInt8(ascii: "0")
+        guard digit < 10 else { return nil }
+        magnitude = magnitude &* 10 &+ UInt64(digit)
     }
     if isNegative { return magnitude <= 1 << 63 ? Int64(truncatingIfNeeded: 0 &- magnitude) : nil }
     return Int64(exactly: magnitude)
+}
+
+/// Whether a whole number is written as JSON writes it: without a plus and zeros in front.
+func isCanonicalInt(_ text: Text) -> Bool {
+    switch text[0] {
+    case UInt8(ascii: "1")...UInt8(ascii: "9"): true
+    case UInt8(ascii: "-"): text.count > 1 && text[1] != UInt8(ascii: "0")
+    default: text.count == 1 && text[0] == UInt8(ascii: "0")
+    }
 }
 
 /// Whether a text is a number in digits, as JSON would take it; a leading `+` or zeros are not.

@@ -5,10 +5,11 @@ extension RecordProcessor {
         switch node {
         case .constant(let constant): return constant.value
         case .field(let slot, let members):
-            let value = record.slots[slot].value
+            let value = record.value(slot)
             return members.isEmpty ? value : try member(members, of: value)
         case .local(let index): return locals[index]
         case .allFields(let paths): return .object(try allFields(except: paths))
+        case .allFieldsText(let paths): return .bytes(try allFieldsText(except: paths))
         case .meta(let meta): return given[meta] ?? self.meta(meta)
         case .member(let base, let name): return try member([name], of: try evaluate(base))
         case .index(let base, let index):
@@ -164,13 +165,13 @@ extension RecordProcessor {
     func jsonText(of value: Value) -> Text {
         writer.reset()
         writer.write(value)
-        return scratch.copy(writer.bytes)
+        return scratch.copy(writer.text)
     }
 
     func quotedContent(_ name: Text) -> Text {
         writer.reset()
         writer.write(quoted: name)
-        return scratch.copy(writer.bytes[1..<(writer.bytes.count - 1)])
+        return scratch.copy(Text(rebasing: writer.text[1..<(writer.count - 1)]))
     }
 
     func required(_ value: Value, _ place: String) throws(EvaluationError) -> Value {

@@ -1,9 +1,21 @@
+import CPlatform
+
 /// A member of a JSON object, as it stands in the text.
 struct JSONMember {
     /// Between its quotes.
     var name: Text
     var nameHasEscapes: Bool
     var value: Text
+    /// The slot that the program knows it by.
+    var slot: Int?
+
+    /// The whole member, if nothing but a colon stands between its name and its value.
+    var compact: Text? {
+        guard let name = name.baseAddress, let value = value.baseAddress,
+            value - name == self.name.count + 2
+        else { return nil }
+        return Text(start: name - 1, count: self.name.count + 3 + self.value.count)
+    }
 }
 
 /// Checks JSON as RFC 8259 says, and gives the outermost members as spans.
@@ -22,8 +34,9 @@ enum JSONScanner {
         while true {
             guard scanner.peek == UInt8(ascii: "\"") else { return scanner.problem("a name") }
             let start = scanner.place
-            let hasEscapes = scanner.peekStringHasEscapes()
-            guard scanner.skipString() else { return scanner.problem("the end of a string") }
+            guard let hasEscapes = scanner.skipString() else {
+                return scanner.problem("the end of a string")
+            }
             let name = Text(rebasing: text[(start + 1)..<(scanner.place - 1)])
             scanner.skipSpace()
             guard scanner.take(UInt8(ascii: ":")) else { return scanner.problem("`:`") }
@@ -142,15 +155,21 @@ private struct Scan {
 
     init(_ text: Text) { self.text = text }
 
-    var peek: UInt8 { place < text.count ? text[place] : 0 }
+    @inline(__always) var peek: UInt8 { place < text.count ? text[place] : 0 }
 
+    @inline(__always)
     mutating func take(_ byte: UInt8) -> Bool {
         guard place < text.count, text[place] == byte else { return false }
         place += 1
         return true
     }
 
+    @inline(__always)
     mutating func skipSpace() {
+        if peek <= 0x20 { skipSpaces() }
+    }
+
+    private mutating func skipSpaces() {
         while place < text.count {
             switch text[place] {
             case 0x20, 0x09, 0x0A, 0x0D: place += 1
@@ -159,6 +178,7 @@ private struct Scan {
         }
     }
 
+    @inline(never)
     func problem(_ wanted: String) -> String { "\(wanted) is missing at byte \(place)" }
 
     mutating func problemAtEnd() -> String? {
@@ -169,7 +189,14 @@ private struct Scan {
     // MARK: Values
 
     /// Passes one value of any depth.
+    @inline(__always)
     mutating func skipValue() -> String? {
+        skipSpace()
+        if peek != UInt8(ascii: "{"), peek != UInt8(ascii: "[") { return skipScalar() }
+        return skipStructure()
+    }
+
+    private mutating func skipStructure() -> String? {
         var open: [UInt8] = []
         while true {
             if let problem = skipScalarOrOpen(&open) { return problem }
@@ -191,13 +218,19 @@ private struct Scan {
                 if take(isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) { return nil }
                 open.append(isObject ? UInt8(ascii: "}") : UInt8(ascii: "]"))
                 if isObject, let problem = skipName() { return problem }
-            case UInt8(ascii: "\""):
-                return skipString() ? nil : problem("the end of a string")
-            case UInt8(ascii: "t"): return skip("true") ? nil : problem("a value")
-            case UInt8(ascii: "f"): return skip("false") ? nil : problem("a value")
-            case UInt8(ascii: "n"): return skip("null") ? nil : problem("a value")
-            default: return skipNumber() ? nil : problem("a value")
+            default: return skipScalar()
             }
+        }
+    }
+
+    @inline(__always)
+    private mutating func skipScalar() -> String? {
+        switch peek {
+        case UInt8(ascii: "\""): skipString() != nil ? nil : problem("the end of a string")
+        case UInt8(ascii: "t"): skip("true") ? nil : problem("a value")
+        case UInt8(ascii: "f"): skip("false") ? nil : problem("a value")
+        case UInt8(ascii: "n"): skip("null") ? nil : problem("a value")
+        default: skipNumber() ? nil : problem("a value")
         }
     }
 
@@ -218,7 +251,7 @@ private struct Scan {
 
     private mutating func skipName() -> String? {
         skipSpace()
-        guard peek == UInt8(ascii: "\""), skipString() else { return problem("a name") }
+        guard peek == UInt8(ascii: "\""), skipString() != nil else { return problem("a name") }
         skipSpace()
         return take(UInt8(ascii: ":")) ? nil : problem("`:`")
     }
@@ -232,31 +265,24 @@ private struct Scan {
         return true
     }
 
-    func peekStringHasEscapes() -> Bool {
-        var index = place + 1
-        while index < text.count, text[index] != UInt8(ascii: "\"") {
-            if text[index] == UInt8(ascii: "\\") { return true }
-            index += 1
-        }
-        return false
-    }
-
-    mutating func skipString() -> Bool {
-        guard take(UInt8(ascii: "\"")) else { return false }
-        while place < text.count {
-            let byte = text[place]
-            if byte == UInt8(ascii: "\"") {
+    /// Passes a string, and says whether it has escapes; nil if it is none.
+    @inline(__always)
+    mutating func skipString() -> Bool? {
+        guard take(UInt8(ascii: "\"")), let base = text.baseAddress else { return nil }
+        var hasEscapes = false
+        while true {
+            // Safe: what is left of the text is of that length.
+            place += Int(forktail_plain_length(base + place, text.count - place))
+            switch peek {
+            case UInt8(ascii: "\""):
                 place += 1
-                return true
-            }
-            if byte == UInt8(ascii: "\\") {
-                guard skipEscape() else { return false }
-            } else {
-                if byte < 0x20 { return false }
-                place += 1
+                return hasEscapes
+            case UInt8(ascii: "\\"):
+                hasEscapes = true
+                guard skipEscape() else { return nil }
+            default: return nil
             }
         }
-        return false
     }
 
     private mutating func skipEscape() -> Bool {
@@ -276,6 +302,7 @@ private struct Scan {
         }
     }
 
+    @inline(__always)
     mutating func skipNumber() -> Bool {
         _ = take(UInt8(ascii: "-"))
         if !take(UInt8(ascii: "0")), skipDigits() == 0 { return false }
@@ -285,11 +312,10 @@ private struct Scan {
         return skipDigits() > 0
     }
 
+    @inline(__always)
     private mutating func skipDigits() -> Int {
         let start = place
-        while place < text.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(text[place]) {
-            place += 1
-        }
+        while place < text.count, text[place] &- UInt8(ascii: "0") < 10 { place += 1 }
         return place - start
     }
 }

@@ -1,3 +1,5 @@
+import CPlatform
+
 /// The texts of a line's columns, by slot; memory that is used again for each line.
 struct LineFields {
     private var texts: [Text?] = []
@@ -48,14 +50,16 @@ struct LineCursor {
     /// Up to the next space, which is passed.
     mutating func word() -> Text? {
         guard place < line.count else { return nil }
-        let end = line[place...].firstIndex(of: UInt8(ascii: " ")) ?? line.count
+        let end = RecordProcessing.place(of: UInt8(ascii: " "), in: line, from: place)
         guard end > place else { return nil }
         defer { place = min(line.count, end + 1) }
         return Text(rebasing: line[place..<end])
     }
 
     mutating func enclosed(_ open: UInt8, _ close: UInt8) -> Text? {
-        guard peek == open, let end = line[place...].firstIndex(of: close) else { return nil }
+        guard peek == open else { return nil }
+        let end = RecordProcessing.place(of: close, in: line, from: place)
+        guard end < line.count else { return nil }
         defer { pass(end) }
         return Text(rebasing: line[(place + 1)..<end])
     }
@@ -76,9 +80,12 @@ struct LineCursor {
 
     /// Where the closing quote is; the line's end or further if there is none.
     func endOfQuoted() -> Int? {
-        guard peek == UInt8(ascii: "\"") else { return nil }
+        guard peek == UInt8(ascii: "\""), let base = line.baseAddress else { return nil }
         var end = place + 1
-        while end < line.count, line[end] != UInt8(ascii: "\"") {
+        while end < line.count {
+            // Safe: what is left of the line is of that length.
+            end += Int(forktail_plain_length(base + end, line.count - end))
+            if end >= line.count || line[end] == UInt8(ascii: "\"") { break }
             end += line[end] == UInt8(ascii: "\\") ? 2 : 1
         }
         return end

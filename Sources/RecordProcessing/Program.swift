@@ -21,7 +21,11 @@ package struct Program: @unchecked Sendable {
     let code: Code
     let errorCode: ErrorCode
     let columns: [CompiledColumn]
+    /// What is needed of the columns for most of their texts.
+    let columnKinds: [ColumnKind]
     let slotNames: [Text]
+    /// The same as JSON, with the colon behind them.
+    let slotLabels: [Text]
     /// For multi-line events, what a line is held against.
     let multilineRegex: Regex?
     let lineRegex: Regex?
@@ -30,7 +34,6 @@ package struct Program: @unchecked Sendable {
     let version: Text
     /// The places that tests should reach; none unless they are measured.
     package let coveragePoints: [CoveragePoint]
-    /// Each processor has a copy, for its texts are constants.
     let syslogLine: SyslogLine
     private let constants: ConstantPool
     private let environment: [String: String]
@@ -67,7 +70,9 @@ package struct Program: @unchecked Sendable {
         name = plan.name
         columns = try plan.columns.map { column throws(ProgramError) in try compiler.column(column)
         }
+        columnKinds = columns.map(\.conversion.kind)
         slotNames = plan.fieldNames.map(constants.text)
+        slotLabels = slotNames.map(constants.label)
         code = try compiler.code(plan.steps)
         errorCode = try compiler.errorCode(plan.errorPolicy)
         multilineRegex = try plan.input.multiline.map { multiline throws(ProgramError) in
@@ -144,6 +149,25 @@ struct CompiledColumn: @unchecked Sendable {
     let label: String
 }
 
+/// How a column's text becomes a value, without what only some texts need.
+///
+/// Nothing in it is counted: a column itself is retained and released for each text.
+enum ColumnKind {
+    case string, int, decimal, time, other
+}
+
+extension CompiledColumn.Conversion {
+    var kind: ColumnKind {
+        switch self {
+        case .string: .string
+        case .int: .int
+        case .decimal: .decimal
+        case .time: .time
+        default: .other
+        }
+    }
+}
+
 /// How the text of a time column is read.
 struct TimeReader: Sendable {
     enum Notation: Sendable {
@@ -213,7 +237,8 @@ struct CompiledKeep: @unchecked Sendable {
     let parts: [(slot: Int, members: [[Text]])]
 }
 
-struct CompiledSend: @unchecked Sendable {
+/// A class, so that whoever runs it counts one thing and not all of its parts.
+final class CompiledSend: @unchecked Sendable {
     // Safe to share: the texts are constants of the program.
     let topic: Node
     let key: Node?
@@ -221,6 +246,22 @@ struct CompiledSend: @unchecked Sendable {
     let timestamp: Node?
     let partition: Node?
     let headers: [(name: Text, value: Node)]
+
+    init(
+        topic: Node,
+        key: Node?,
+        value: Node,
+        timestamp: Node?,
+        partition: Node?,
+        headers: [(name: Text, value: Node)]
+    ) {
+        self.topic = topic
+        self.key = key
+        self.value = value
+        self.timestamp = timestamp
+        self.partition = partition
+        self.headers = headers
+    }
 }
 
 enum ErrorCode: Sendable {
@@ -237,6 +278,8 @@ indirect enum Node: @unchecked Sendable {
     case field(slot: Int, members: [Text])
     case local(Int)
     case allFields(except: [CompiledPath])
+    /// The same as JSON.
+    case allFieldsText(except: [CompiledPath])
     case meta(Meta)
     case member(Node, Text)
     case index(Node, Node)

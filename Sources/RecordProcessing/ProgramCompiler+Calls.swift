@@ -14,6 +14,9 @@ extension ProgramCompiler {
             }
             compiled.append(try node(argument))
         }
+        if case .json = function, case .allFields(let paths) = compiled.first ?? nil {
+            return .allFieldsText(except: paths)
+        }
         return .call(function, compiled, try prepared(function, arguments))
     }
 

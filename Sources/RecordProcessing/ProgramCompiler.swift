@@ -230,11 +230,18 @@ struct ProgramCompiler {
         return CompiledSend(
             topic: try node(send.topic),
             key: try optional(send.key),
-            value: try node(send.value),
+            value: try payload(send.value),
             timestamp: try optional(send.timestamp),
             partition: try optional(send.partition),
             headers: headers
         )
+    }
+
+    /// A value that is sent as it is: an object as JSON.
+    private func payload(_ expression: Expression) throws(ProgramError) -> Node {
+        let node = try node(expression)
+        if case .allFields(let paths) = node { return .allFieldsText(except: paths) }
+        return node
     }
 
     // MARK: Expressions

@@ -14,7 +14,7 @@ extension RecordProcessor {
         record.reset()
         switch program.plan.format {
         case .text:
-            record.slots[0].value = .string(event)
+            record.fill(0, .string(event))
         case .json: try parseJSON(event)
         case .csv(let format): return try parseCSV(event, format, in: &file)
         case .regex: try parseRegex(event)
@@ -25,25 +25,21 @@ extension RecordProcessor {
     }
 
     private func parseJSON(_ event: Text) throws(EvaluationError) {
-        jsonMembers.removeAll(keepingCapacity: true)
-        if let error = JSONScanner.scanObject(event, members: &jsonMembers) {
+        if let error = record.open(event, slot: slot) {
             throw EvaluationError("not JSON: \(error)", kind: .parse)
         }
-        record.isOpen = true
-        for member in jsonMembers {
-            let name = member.nameHasEscapes ? unescaped(member.name) : member.name
-            let slot = program.slotNames.firstIndex { equal($0, name) }
-            record.members.append(Record.Member(name: member.name, value: member.value, slot: slot))
-            if let slot {
-                record.slots[slot] = Record.Field(value: .json(member.value), json: member.value)
-            }
+        for slot in program.columnKinds.indices { try fillFromJSON(slot) }
+        for slot in program.columnKinds.count..<record.slots.count {
+            if let json = record.json(slot) { record.fill(slot, scalar(json), json: json) }
         }
-        for (slot, column) in program.columns.enumerated() {
-            record.slots[slot].value = try convert(json: record.slots[slot].json, column)
-        }
-        for slot in program.columns.count..<record.slots.count {
-            if let json = record.slots[slot].json { record.slots[slot].value = scalar(json) }
-        }
+    }
+
+    private func slot(of member: JSONMember) -> Int? {
+        slot(named: member.nameHasEscapes ? unescaped(member.name) : member.name)
+    }
+
+    private func slot(named name: Text) -> Int? {
+        program.slotNames.firstIndex { equal($0, name) }
     }
 
     private func parseCSV(
@@ -73,25 +69,19 @@ extension RecordProcessor {
                 kind: .parse
             )
         }
-        for (slot, column) in program.columns.enumerated() {
+        for slot in program.columnKinds.indices {
             let cell = text(of: csvCells[layout.cells[slot]])
-            try fill(slot, column, from: cell, emptyIsMissing: true)
+            try fill(slot, from: cell, emptyIsMissing: true)
         }
         if program.plan.isUntyped { addUntypedCells(layout) }
         return true
     }
 
     private func addUntypedCells(_ layout: CSVLayout) {
-        record.isOpen = true
         for (index, name) in layout.names.enumerated() {
             let cell = text(of: csvCells[index])
             let value: Value = cell.isEmpty ? .null : .string(cell)
-            let name = scratch.copy(name)
-            let slot = program.slotNames.firstIndex { equal($0, name) }
-            if let slot { record.slots[slot].value = value }
-            record.members.append(
-                Record.Member(name: quotedContent(name), value: jsonText(of: value), slot: slot)
-            )
+            append(scratch.copy(name), value, jsonText(of: value))
         }
     }
 
@@ -145,10 +135,10 @@ extension RecordProcessor {
         guard matched else {
             throw EvaluationError("the line does not match the regular expression", kind: .parse)
         }
-        for (slot, column) in program.columns.enumerated() {
+        for slot in program.columnKinds.indices {
             let range = matcher.group(program.groups[slot])
             let text = range.map { Text(rebasing: event[$0]) }
-            try fill(slot, column, from: text, emptyIsMissing: false)
+            try fill(slot, from: text, emptyIsMissing: false)
         }
     }
 
@@ -159,17 +149,27 @@ extension RecordProcessor {
         if let error = LogfmtLine.split(event, into: &logfmtPairs) {
             throw EvaluationError("not logfmt: \(error)", kind: .parse)
         }
-        record.isOpen = true
         for pair in logfmtPairs {
-            let slot = program.slotNames.firstIndex { equal($0, pair.key) }
             let value = value(of: pair)
-            // What is undeclared is written out only here; a column writes itself.
-            let json = slot == nil ? jsonText(of: value) : pair.key
-            let name = quotedContent(pair.key)
-            record.members.append(Record.Member(name: name, value: json, slot: slot))
-            if let slot { record.slots[slot].value = value }
+            append(pair.key, value, jsonText(of: value))
         }
-        for (slot, column) in program.columns.enumerated() { try fill(slot, column) }
+        for slot in program.columnKinds.indices { try fillFromLogfmt(slot) }
+    }
+
+    /// Adds a member to a record whose input is no JSON.
+    private func append(_ name: Text, _ value: Value, _ json: @autoclosure () -> Text) {
+        let slot = slot(named: name)
+        let quoted = quotedContent(name)
+        record.append(
+            JSONMember(
+                name: quoted,
+                nameHasEscapes: quoted.contains(UInt8(ascii: "\\")),
+                // A field writes itself.
+                value: slot == nil ? json() : name,
+                slot: slot
+            )
+        )
+        if let slot { record.fill(slot, value) }
     }
 
     /// A key that stands alone is a flag.
@@ -179,12 +179,11 @@ extension RecordProcessor {
     }
 
     /// Gives a column of a logfmt line its type.
-    private func fill(_ slot: Int, _ column: CompiledColumn) throws(EvaluationError) {
-        switch record.slots[slot].value {
-        case .missing:
-            record.slots[slot].value = try convert(json: nil, column)
-        case .string(let text): try fill(slot, column, from: text, emptyIsMissing: true)
-        default: try fill(slot, column, from: trueText, emptyIsMissing: true)
+    private func fillFromLogfmt(_ slot: Int) throws(EvaluationError) {
+        switch record.value(slot) {
+        case .missing: record.fill(slot, try convert(json: nil, program.columns[slot]))
+        case .string(let text): try fill(slot, from: text, emptyIsMissing: true)
+        default: try fill(slot, from: trueText, emptyIsMissing: true)
         }
     }
 
@@ -198,8 +197,8 @@ extension RecordProcessor {
         if let error = split(event, format) {
             throw EvaluationError("\(format.problem): \(error)", kind: .parse)
         }
-        for (slot, column) in program.columns.enumerated() {
-            try fill(slot, column, from: lineFields[slot], emptyIsMissing: false)
+        for slot in program.columnKinds.indices {
+            try fill(slot, from: lineFields[slot], emptyIsMissing: false)
         }
     }
 
@@ -207,7 +206,7 @@ extension RecordProcessor {
         switch format {
         case .nginxCombined, .apacheCombined, .apacheCommon:
             AccessLogLine(format).parse(event, into: &lineFields)
-        case .syslog: syslogLine.parse(event, into: &lineFields, scratch)
+        case .syslog: program.syslogLine.parse(event, into: &lineFields, writer, scratch)
         case .cri:
             CRILine.parse(
                 event,
@@ -218,18 +217,64 @@ extension RecordProcessor {
         }
     }
 
+    // MARK: Columns
+
+    /// Gives a column its value from its text.
     private func fill(
         _ slot: Int,
-        _ column: CompiledColumn,
         from text: Text?,
         emptyIsMissing: Bool
     ) throws(EvaluationError) {
-        let value = try convert(text: text, column, emptyIsMissing: emptyIsMissing)
-        record.slots[slot].value = value
-        switch value {
-        case .time, .duration: record.slots[slot].source = text
-        default: break
+        if let text, !text.isEmpty {
+            switch program.columnKinds[slot] {
+            case .string: return record.fill(slot, .string(text))
+            case .int:
+                if let number = parseInt(text) {
+                    let isCanonical = isCanonicalInt(text)
+                    return record.fill(slot, .int(number), json: isCanonical ? text : nil)
+                }
+            case .decimal:
+                if isDecimal(text) { return record.fill(slot, .decimal(text)) }
+            case .time:
+                if let time = times[slot].time(of: text) {
+                    return record.fill(slot, .time(time), source: text)
+                }
+            case .other: break
+            }
         }
+        let column = program.columns[slot]
+        let value = try convert(text: text, column, emptyIsMissing: emptyIsMissing)
+        switch value {
+        case .time(let time):
+            if let text { times[slot].remember(text, time) }
+            record.fill(slot, value, source: text)
+        case .duration: record.fill(slot, value, source: text)
+        default: record.fill(slot, value)
+        }
+    }
+
+    /// Gives a column its value from the member of its name.
+    private func fillFromJSON(_ slot: Int) throws(EvaluationError) {
+        if let json = record.json(slot), let first = json.first {
+            switch program.columnKinds[slot] {
+            case .string where first == UInt8(ascii: "\""):
+                return record.fill(slot, .string(stringContent(json)), json: json)
+            case .int where first != UInt8(ascii: "\""):
+                if let number = parseInt(json) {
+                    return record.fill(slot, .int(number), json: json)
+                }
+            case .time:
+                if let time = times[slot].time(of: json) {
+                    return record.fill(slot, .time(time), json: json)
+                }
+            default: break
+            }
+        }
+        let value = try convert(json: record.json(slot), program.columns[slot])
+        if case .time(let time) = value, let json = record.json(slot) {
+            times[slot].remember(json, time)
+        }
+        record.fill(slot, value, json: record.json(slot))
     }
 }
 

@@ -113,7 +113,8 @@ package final class RecordProcessor {
 
     let scratch = Scratch()
     let matcher = RegexMatcher()
-    @exclusivity(unchecked) var record = Record()
+    let writer = JSONWriter()
+    let record: Record
     @exclusivity(unchecked) var locals: [Value] = []
     var now: Int64 = 0
     @exclusivity(unchecked) var position = RecordPosition(line: 0, offset: 0, readTime: 0)
@@ -125,20 +126,19 @@ package final class RecordProcessor {
     @exclusivity(unchecked) var failure: RecordFailure?
     /// Set by a test's `given`.
     @exclusivity(unchecked) var given: [Meta: Value] = [:]
-    @exclusivity(unchecked) var jsonMembers: [JSONMember] = []
     @exclusivity(unchecked) var csvCells: [CSVCell] = []
     @exclusivity(unchecked) var logfmtPairs: [LogfmtPair] = []
     @exclusivity(unchecked) var lineFields = LineFields()
-    @exclusivity(unchecked) var syslogLine: SyslogLine
+    /// By column.
+    @exclusivity(unchecked) var times: [LastTime]
     /// Which of the program's `coveragePoints` any line has reached.
     @exclusivity(unchecked) package internal(set) var reached: [Bool] = []
-    @exclusivity(unchecked) var writer = JSONWriter()
 
     package init(program: Program) {
         self.program = program
-        syslogLine = program.syslogLine
         locals = Array(repeating: .missing, count: program.plan.localNames.count)
-        record.slots = Array(repeating: Record.Field(), count: program.slotNames.count)
+        record = Record(slotCount: program.slotNames.count)
+        times = program.columns.map { _ in LastTime() }
         reached = Array(repeating: false, count: program.coveragePoints.count)
     }
 

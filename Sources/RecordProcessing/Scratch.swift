@@ -60,13 +60,28 @@ final class ConstantPool: @unchecked Sendable {
     func complete() { isComplete = true }
 
     func text(_ string: String) -> Text {
+        var string = string
+        return string.withUTF8 { keep(Text($0)) }
+    }
+
+    /// A name as JSON writes it before a value.
+    func label(_ name: Text) -> Text {
+        let writer = JSONWriter()
+        writer.write(quoted: name)
+        writer.write(UInt8(ascii: ":"))
+        return keep(writer.text)
+    }
+
+    private func keep(_ text: Text) -> Text {
         precondition(!isComplete, "Threads share these constants; nothing may be added.")
+        // With room behind it for who reads sixteen bytes at once.
         let target = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(1, string.utf8.count),
+            byteCount: text.count + 16,
             alignment: 1
         )
-        target.copyBytes(from: string.utf8)
+        target.initializeMemory(as: UInt8.self, repeating: 0)
+        target.copyBytes(from: text)
         texts.append(target)
-        return Text(rebasing: target[..<string.utf8.count])
+        return Text(rebasing: target[..<text.count])
     }
 }

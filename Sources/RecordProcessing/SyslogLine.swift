@@ -8,8 +8,6 @@ struct SyslogLine {
 
     private let facilities: [Text]
     private let severities: [Text]
-    /// Structured data becomes JSON here.
-    private var writer = JSONWriter()
 
     /// - Parameter constants: holds the names of facilities and severities.
     init(_ constants: ConstantPool) {
@@ -18,9 +16,12 @@ struct SyslogLine {
     }
 
     /// Splits a line; what does not fit comes back in words.
-    mutating func parse(
+    ///
+    /// - Parameter writer: structured data becomes JSON there.
+    func parse(
         _ line: Text,
         into fields: inout LineFields,
+        _ writer: JSONWriter,
         _ scratch: Scratch
     ) -> String? {
         var cursor = LineCursor(line)
@@ -33,7 +34,7 @@ struct SyslogLine {
         // Only RFC 5424 has a version, and a space behind it.
         if hasPriority, isVersion(cursor) {
             cursor.skip(2)
-            return parse5424(&cursor, &fields, scratch)
+            return parse5424(&cursor, &fields, writer, scratch)
         }
         return parse3164(&cursor, &fields)
     }
@@ -53,9 +54,10 @@ struct SyslogLine {
 
     // MARK: RFC 5424
 
-    private mutating func parse5424(
+    private func parse5424(
         _ cursor: inout LineCursor,
         _ fields: inout LineFields,
+        _ writer: JSONWriter,
         _ scratch: Scratch
     ) -> String? {
         for place in [Place.time, .host, .app, .pid, .messageID] {
@@ -68,8 +70,10 @@ struct SyslogLine {
             fields[Place.data.rawValue] = nil
         } else {
             writer.reset()
-            guard readData(&cursor) else { return "its structured data is not [id name=\"value\"]" }
-            fields[Place.data.rawValue] = scratch.copy(writer.bytes)
+            guard readData(&cursor, writer, scratch) else {
+                return "its structured data is not [id name=\"value\"]"
+            }
+            fields[Place.data.rawValue] = scratch.copy(writer.text)
         }
         guard cursor.isAtEnd || cursor.take(UInt8(ascii: " ")) else {
             return "there is no space behind its structured data"
@@ -87,21 +91,29 @@ struct SyslogLine {
     }
 
     /// `[id name="value" …][…]` as an object of objects.
-    private mutating func readData(_ cursor: inout LineCursor) -> Bool {
+    private func readData(
+        _ cursor: inout LineCursor,
+        _ writer: JSONWriter,
+        _ scratch: Scratch
+    ) -> Bool {
         guard cursor.peek == UInt8(ascii: "[") else { return false }
         writer.write(UInt8(ascii: "{"))
         while cursor.take(UInt8(ascii: "[")) {
-            if writer.bytes.count > 1 { writer.write(UInt8(ascii: ",")) }
+            if writer.count > 1 { writer.write(UInt8(ascii: ",")) }
             guard let id = name(&cursor) else { return false }
             writer.write(quoted: id)
             writer.write(UInt8(ascii: ":"))
-            guard readParameters(&cursor) else { return false }
+            guard readParameters(&cursor, writer, scratch) else { return false }
         }
         writer.write(UInt8(ascii: "}"))
         return true
     }
 
-    private mutating func readParameters(_ cursor: inout LineCursor) -> Bool {
+    private func readParameters(
+        _ cursor: inout LineCursor,
+        _ writer: JSONWriter,
+        _ scratch: Scratch
+    ) -> Bool {
         writer.write(UInt8(ascii: "{"))
         var isFirst = true
         while cursor.take(UInt8(ascii: " ")) {
@@ -115,7 +127,7 @@ struct SyslogLine {
             isFirst = false
             writer.write(quoted: name)
             writer.write(UInt8(ascii: ":"))
-            writer.write(quoted: unescaped(Text(rebasing: rest[1..<(length + 1)])))
+            writer.write(quoted: unescaped(Text(rebasing: rest[1..<(length + 1)]), scratch))
             cursor.skip(length + 2)
         }
         writer.write(UInt8(ascii: "}"))
@@ -133,7 +145,8 @@ struct SyslogLine {
     }
 
     /// A backslash means something only before `"`, `\` and `]`.
-    private func unescaped(_ text: Text) -> [UInt8] {
+    private func unescaped(_ text: Text, _ scratch: Scratch) -> Text {
+        guard text.contains(UInt8(ascii: "\\")) else { return text }
         var bytes: [UInt8] = []
         var place = 0
         while place < text.count {
@@ -147,7 +160,7 @@ struct SyslogLine {
             bytes.append(text[place])
             place += 1
         }
-        return bytes
+        return scratch.copy(bytes)
     }
 
     // MARK: RFC 3164

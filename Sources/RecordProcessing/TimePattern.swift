@@ -213,35 +213,58 @@ private struct DateReader {
     }
 
     /// A name by its first three letters, and the rest of it if it is there.
-    private mutating func name(of names: [StaticString]) -> Int64? {
-        for (index, name) in names.enumerated() {
-            let full = Text(start: name.utf8Start, count: name.utf8CodeUnitCount)
-            for length in [full.count, 3] where matches(Text(rebasing: full[..<length])) {
-                place += length
-                return Int64(index)
-            }
-        }
-        return nil
+    ///
+    /// - Parameter known: for three small letters, the name's number and its other letters.
+    private mutating func name(_ known: (UInt32) -> (Int64, StaticString)?) -> Int64? {
+        guard place + 3 <= text.count else { return nil }
+        let letters = text[place..<(place + 3)].reduce(0) { $0 << 8 | UInt32($1 | 0x20) }
+        guard let (number, rest) = known(letters) else { return nil }
+        place += 3
+        if matches(rest) { place += rest.utf8CodeUnitCount }
+        return number
     }
 
-    private func matches(_ name: Text) -> Bool {
-        guard place + name.count <= text.count else { return false }
-        return zip(name, text[place...]).allSatisfy { $0 | 0x20 == $1 | 0x20 }
+    private func matches(_ letters: StaticString) -> Bool {
+        let letters = Text(start: letters.utf8Start, count: letters.utf8CodeUnitCount)
+        guard place + letters.count <= text.count else { return false }
+        return zip(letters, text[place...]).allSatisfy { $0 == $1 | 0x20 }
     }
 
     mutating func month(into result: inout Int64) -> Bool {
-        let index = name(of: [
-            "January", "February", "March", "April", "May", "June", "July", "August", "September",
-            "October", "November", "December",
-        ])
-        result = (index ?? 0) + 1
-        return index != nil
+        let number = name { letters in
+            switch letters {
+            case 0x6A_616E: (1, "uary")
+            case 0x66_6562: (2, "ruary")
+            case 0x6D_6172: (3, "ch")
+            case 0x61_7072: (4, "il")
+            case 0x6D_6179: (5, "")
+            case 0x6A_756E: (6, "e")
+            case 0x6A_756C: (7, "y")
+            case 0x61_7567: (8, "ust")
+            case 0x73_6570: (9, "tember")
+            case 0x6F_6374: (10, "ober")
+            case 0x6E_6F76: (11, "ember")
+            case 0x64_6563: (12, "ember")
+            default: nil
+            }
+        }
+        result = number ?? 1
+        return number != nil
     }
 
     mutating func skipDayName() -> Bool {
-        name(of: [
-            "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-        ]) != nil
+        name { letters in
+            switch letters {
+            case 0x6D_6F6E: (1, "day")
+            case 0x74_7565: (2, "sday")
+            case 0x77_6564: (3, "nesday")
+            case 0x74_6875: (4, "rsday")
+            case 0x66_7269: (5, "day")
+            case 0x73_6174: (6, "urday")
+            case 0x73_756E: (7, "day")
+            default: nil
+            }
+        } != nil
     }
 
     mutating func half(into isAfternoon: inout Bool?) -> Bool {

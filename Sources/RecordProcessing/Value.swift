@@ -74,6 +74,12 @@ struct ObjectValue {
         }
     }
 
+    /// Adds a member that is not there yet, if there is a value.
+    mutating func append(_ name: Text, _ value: Value) {
+        if case .missing = value { return }
+        members.append(Member(name: name, value: value))
+    }
+
     mutating func remove(_ name: Text) {
         members.removeAll { equal($0.name, name) }
     }
@@ -94,6 +100,14 @@ func firstIndex(of part: Text, in text: Text, from start: Int = 0) -> Int? {
     // Safe: what is left of the text is of that length; `start` is in it or at its end.
     let place = forktail_find(base + start, text.count - start, first, part.count)
     return place < 0 ? nil : start + Int(place)
+}
+
+/// Where a byte first stands in a text, at a place or later; the text's end if nowhere.
+@inline(__always)
+func place(of byte: UInt8, in text: Text, from start: Int = 0) -> Int {
+    guard let base = text.baseAddress else { return start }
+    // Safe: what is left of the text is of that length; `start` is in it or at its end.
+    return start + Int(forktail_place(base + start, text.count - start, byte))
 }
 
 /// Why a record cannot be computed; becomes its `dlq.message`.

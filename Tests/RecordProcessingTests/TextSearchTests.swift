@@ -1,3 +1,4 @@
+import CPlatform
 import Testing
 
 @testable import RecordProcessing
@@ -13,6 +14,54 @@ struct TextSearchTests {
     private func slowPlace(of part: [UInt8], in text: [UInt8], from start: Int) -> Int? {
         guard start + part.count <= text.count else { return nil }
         return (start...(text.count - part.count)).first { text[$0...].starts(with: part) }
+    }
+
+    @Test func `a byte is found wherever it stands, and nothing behind the end`() {
+        for length in 0...70 {
+            for start in 0...length {
+                for wanted in start...length {
+                    var text = [UInt8](repeating: 0x81, count: length) + [0x80, 0x80]
+                    text[wanted] = 0x80
+                    if start > 0 { text[start - 1] = 0x80 }
+                    let found = text.withUnsafeBytes {
+                        RecordProcessing.place(
+                            of: 0x80,
+                            in: Text(rebasing: $0[..<length]),
+                            from: start
+                        )
+                    }
+                    #expect(found == wanted, "from \(start) in \(length)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [0x22, 0x5C, 0x00, 0x1F] as [UInt8])
+    func `a string ends or escapes at any place, and at no other byte`(special: UInt8) {
+        let plain = (0x20...0xFF).filter { $0 != 0x22 && $0 != 0x5C }.map { UInt8($0) }
+        for length in 0...70 {
+            for place in 0...length {
+                let before = (0..<place).map { plain[($0 * 7 + length) % plain.count] }
+                let text = before + [special] + Array("\"\\ab".utf8)
+                let found = text.withUnsafeBytes {
+                    Int(forktail_plain_length($0.baseAddress, min(length, place + 1)))
+                }
+                #expect(found == place || found == length && place == length)
+                var copy = [UInt8](repeating: 1, count: length)
+                let copied = text.withUnsafeBytes { text in
+                    copy.withUnsafeMutableBytes {
+                        Int(
+                            forktail_copy_plain(
+                                $0.baseAddress,
+                                text.baseAddress,
+                                min(length, place + 1)
+                            )
+                        )
+                    }
+                }
+                #expect(copied == found && Array(copy[..<copied]) == Array(text[..<copied]))
+            }
+        }
     }
 
     @Test func `a part is found wherever it stands, in texts of all lengths`() {

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "text_search.h"
+
 /// CRC-32C (Castagnoli) of `length` bytes, continued from `crc` (0 to begin).
 /// Uses SSE4.2 (three lanes, joined by carry-less multiplication) where the processor has it.
 uint32_t forktail_crc32c(uint32_t crc, const void *bytes, size_t length);
