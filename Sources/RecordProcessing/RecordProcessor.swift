@@ -110,6 +110,9 @@ package final class RecordProcessor {
     package let program: Program
     /// What the last line became.
     @exclusivity(unchecked) package private(set) var staged: [StagedRecord] = []
+    /// Optional columns that none of the first ``columnWatchLength`` records had, once it is known.
+    @exclusivity(unchecked) package private(set) var columnsNeverSeen: [String] = []
+    package static let columnWatchLength = ColumnWatch.recordCount
 
     let scratch = Scratch()
     let matcher = RegexMatcher()
@@ -131,6 +134,7 @@ package final class RecordProcessor {
     @exclusivity(unchecked) var lineFields = LineFields()
     /// By column.
     @exclusivity(unchecked) var times: [LastTime]
+    @exclusivity(unchecked) private var columnWatch: ColumnWatch
     /// Which of the program's `coveragePoints` any line has reached.
     @exclusivity(unchecked) package internal(set) var reached: [Bool] = []
 
@@ -139,6 +143,7 @@ package final class RecordProcessor {
         locals = Array(repeating: .missing, count: program.plan.localNames.count)
         record = Record(slotCount: program.slotNames.count)
         times = program.columns.map { _ in LastTime() }
+        columnWatch = ColumnWatch(program.columns)
         reached = Array(repeating: false, count: program.coveragePoints.count)
     }
 
@@ -158,6 +163,7 @@ package final class RecordProcessor {
         return withFile(&file) { file in
             do throws(EvaluationError) {
                 guard try parse(event, in: &file) else { return .consumed }
+                if columnWatch.isWatching { watchColumns() }
                 return try run(program.code)
             } catch {
                 let failure = RecordFailure(kind: error.kind, message: error.message)
@@ -165,6 +171,14 @@ package final class RecordProcessor {
             }
         }
     }
+
+    private func watchColumns() {
+        guard columnWatch.look(at: record) else { return }
+        columnsNeverSeen = columnWatch.unseen.map { program.columns[$0].label }
+    }
+
+    /// Tells of ``columnsNeverSeen`` once.
+    package func takeColumnsNeverSeen() -> [String] { exchange(&columnsNeverSeen, with: []) }
 
     /// Parses an event and runs no step.
     package func parseOnly(

@@ -303,7 +303,20 @@ extension LaneWorker {
         }
         if fate.makesRecords { turn.lines += 1 }
         note(fate, source, maker, at: position)
+        if !maker.processor.columnsNeverSeen.isEmpty { noteColumnsNeverSeen(source, maker) }
         return nil
+    }
+
+    private func noteColumnsNeverSeen(_ source: LaneSource, _ maker: PipelineMaker) {
+        let names = maker.processor.takeColumnsNeverSeen()
+        logger.warning(
+            "no record has had these fields; are their names right?",
+            metadata: [
+                "event": "field.never_seen", "pipeline": "\(maker.pipeline.name)",
+                "fields": "\(names.joined(separator: ", "))", "file": "\(source.row.path)",
+                "records": "\(RecordProcessor.columnWatchLength)",
+            ]
+        )
     }
 
     /// Hands a line to `on error` of which a record cannot be sent.

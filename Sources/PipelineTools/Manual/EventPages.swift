@@ -6,6 +6,10 @@ package enum EventPages {
         ("checkpoint.failed", "checkpoints or files cannot be written down; it is tried again"),
         ("checkpoint.resumed", "checkpoints can be written again"),
         ("cluster.changed", "the brokers are of another cluster than the journal: nothing is sent"),
+        (
+            "field.never_seen",
+            "an optional column was in none of the first 10,000 records: its name may be misspelt"
+        ),
         ("file.continued", "a file goes on under another inode, such as a copy of it"),
         ("file.damaged", "a compressed file is damaged; what is before the damage was read"),
         ("file.finished", "a file is read to its end and closed for good"),
