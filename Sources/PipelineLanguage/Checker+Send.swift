@@ -43,12 +43,15 @@ extension Checker {
         case "topic": checkTopic(value)
         case "key": checkKey(value)
         case "timestamp":
-            require(value, for: "timestamp", help: "give a fallback: `… ?? @now`", orNull: true)
-            requireKind(of: value, for: "timestamp", takes: "a `time`") { $0.kind == .time }
+            // What is no time at all has no fallback that helps.
+            if requireKind(of: value, for: "timestamp", takes: "a `time`", { $0.kind == .time }) {
+                require(value, for: "timestamp", help: "give a fallback: `… ?? @now`", orNull: true)
+            }
         case "partition":
             let help = "give a fallback, or `?? null` to let the key decide"
-            require(value, for: "partition", help: help, orNull: true)
-            requireKind(of: value, for: "partition", takes: "an `int`") { $0.kind == .int }
+            if requireKind(of: value, for: "partition", takes: "an `int`", { $0.kind == .int }) {
+                require(value, for: "partition", help: help, orNull: true)
+            }
         default: requirePlain(value, for: "value")
         }
         return value
@@ -56,8 +59,7 @@ extension Checker {
 
     private mutating func checkKey(_ key: Expression) {
         let help = "give a fallback: `… ?? \"none\"`, or `?? null` to send without a key"
-        require(key, for: "key", help: help, orNull: true)
-        requirePlain(key, for: "key")
+        if requirePlain(key, for: "key") { require(key, for: "key", help: help, orNull: true) }
     }
 
     private mutating func warnOfConstant(_ key: Expression) {
@@ -88,23 +90,27 @@ extension Checker {
         )
     }
 
+    /// Whether a value is of the kind that is needed; reports it if not.
     private mutating func requireKind(
         of value: Expression,
         for part: String,
         takes what: String,
         _ isFit: (ValueType) -> Bool
-    ) {
-        guard !isFit(value.type), !value.type.isAny, value.type.kind != .null else { return }
+    ) -> Bool {
+        if isFit(value.type) || value.type.isAny || value.type.kind == .null { return true }
         report(
             .wrongArgument,
             "`\(part)` takes \(what)",
             at: value.span,
             label: "this is `\(value.type)`"
         )
+        return false
     }
 
-    private mutating func requirePlain(_ value: Expression, for part: String) {
-        guard !value.type.isPlain else { return }
+    /// Whether a value can be sent as it is; reports it if not.
+    @discardableResult
+    private mutating func requirePlain(_ value: Expression, for part: String) -> Bool {
+        if value.type.isPlain { return true }
         let text = source.text(in: value.span)
         report(
             .wrongArgument,
@@ -113,6 +119,7 @@ extension Checker {
             label: "this is `\(value.type)`",
             help: text.count <= 40 ? "encode it: `json(\(text))`" : "encode it with `json(…)`"
         )
+        return false
     }
 
     mutating func checkHeaders(_ headers: [SettingSyntax]) -> [Send.Header] {
@@ -168,8 +175,9 @@ extension Checker {
     // MARK: Topics
 
     private mutating func checkTopic(_ topic: Expression) {
-        require(topic, for: "topic", help: "give a fallback: `… ?? \"other\"`", orNull: false)
-        requireKind(of: topic, for: "topic", takes: "a text") { $0.isText }
+        if requireKind(of: topic, for: "topic", takes: "a text", { $0.isText }) {
+            require(topic, for: "topic", help: "give a fallback: `… ?? \"other\"`", orNull: false)
+        }
         if let problem = TopicNames(topic).problem {
             let help = "letters, digits, `.`, `_` and `-` make a topic name, 249 at most"
             report(.badTopic, problem, at: topic.span, help: help)

@@ -93,6 +93,8 @@ struct CheckerTests {
         "topic = «E301:clerk ?? null»  value = @raw",
         "topic = \"t\"  timestamp = «E204:note»  value = @raw",
         "topic = \"t\"  timestamp = at  value = @raw",
+        "topic = \"t\"  timestamp = «E204:clerk»  value = @raw",
+        "topic = \"t\"  partition = «E204:clerk»  value = @raw",
         "topic = \"t\"  partition = «E204:note»  value = @raw",
         "topic = \"t\"  value = «E204:*»",
         "topic = \"t\"  value = null",
