@@ -6,6 +6,8 @@ package struct PipelineFormatter {
         case formatted([UInt8])
         /// The text cannot be read, for these reasons.
         case unreadable([Diagnostic])
+        /// The layout would mean something else: a mistake of the formatter.
+        case unlike
     }
 
     package static func format(_ source: SourceText) -> Result {
@@ -17,8 +19,7 @@ package struct PipelineFormatter {
             var printer = LayoutPrinter(context: context)
             let bytes = printer.text(of: builder.file())
             // A file is better left alone than replaced by another program.
-            precondition(means(bytes, text.file), "the layout has changed the meaning")
-            return .formatted(bytes)
+            return means(bytes, text.file) ? .formatted(bytes) : .unlike
         }
     }
 

@@ -83,6 +83,12 @@ package struct PipelineFormatting {
             switch PipelineFormatter.format(source) {
             case .formatted(let bytes): files.append(Formatted(source: source, bytes: bytes))
             case .unreadable(let diagnostics): unreadable.append((source, diagnostics))
+            case .unlike:
+                throw ServiceError(
+                    .software,
+                    "\(source.path) cannot be laid out without changing what it means: nothing was"
+                        + " formatted; please report the file"
+                )
             }
         }
         guard unreadable.isEmpty else {
