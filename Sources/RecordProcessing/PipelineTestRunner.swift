@@ -100,7 +100,9 @@ package struct PipelineTestRunner {
         var problems: [PipelineTestResult.Failure] = []
         var program = program
         do throws(ProgramError) {
-            if !test.variables.isEmpty { program = try program.with(test.variables) }
+            if !test.variables.isEmpty || program.hasStandIns {
+                program = try program.with(test.variables)
+            }
         } catch {
             problems.append(failure(of: test.span, "a pipeline that loads", error.description))
         }
@@ -187,7 +189,7 @@ enum TestOutcome {
 
 extension PipelineTest {
     /// The environment variables that it gives.
-    fileprivate var variables: [String: String] {
+    package var variables: [String: String] {
         var variables: [String: String] = [:]
         for given in given {
             guard case .environment(let name) = given.meta,

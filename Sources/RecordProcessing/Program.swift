@@ -37,10 +37,12 @@ package struct Program: @unchecked Sendable {
     let syslogLine: SyslogLine
     private let constants: ConstantPool
     private let environment: [String: String]
+    private let standIns: [String: String]
     private let secrets: [String: SecretBytes]
 
     /// Compiles a checked plan for this host.
     ///
+    /// - Parameter standIns: variables that are taken where the environment has none, until ``with(_:)``.
     /// - Parameter secrets: the keys of `hmac`, by the names that `forktail.conf` gives them.
     /// - Parameter measuresCoverage: whether processors note which places they reach.
     /// - Throws: `ProgramError` for what only shows here: a missing environment variable, an unknown
@@ -49,6 +51,7 @@ package struct Program: @unchecked Sendable {
         plan: Plan,
         host: String,
         environment: [String: String],
+        standIns: [String: String] = [:],
         secrets: [String: SecretBytes] = [:],
         measuresCoverage: Bool = false
     ) throws(ProgramError) {
@@ -56,7 +59,7 @@ package struct Program: @unchecked Sendable {
         let coverage = measuresCoverage ? CoverageMap() : nil
         var compiler = ProgramCompiler(
             plan: plan,
-            environment: environment,
+            environment: environment.merging(standIns) { own, _ in own },
             secrets: secrets,
             constants: constants,
             coverage: coverage
@@ -65,6 +68,7 @@ package struct Program: @unchecked Sendable {
         self.constants = constants
         syslogLine = SyslogLine(constants)
         self.environment = environment
+        self.standIns = standIns
         self.secrets = secrets
         self.host = constants.text(host)
         name = plan.name
@@ -99,7 +103,10 @@ package struct Program: @unchecked Sendable {
         constants.complete()
     }
 
-    /// The same pipeline where some variables have other values.
+    /// Whether it stands on variables that only tests give.
+    var hasStandIns: Bool { !standIns.isEmpty }
+
+    /// The same pipeline where some variables have other values, without stand-ins.
     func with(_ variables: [String: String]) throws(ProgramError) -> Program {
         try Program(
             plan: plan,

@@ -10,6 +10,7 @@ package struct LoadedPipeline: Sendable {
     /// What it was compiled with besides its own text.
     let context: PipelineContext
     let secrets: [String: SecretBytes]
+    private let standIns: [String: String]
     /// Bytes of a file that one byte of its text takes at most.
     let encodedUnit: Int
 
@@ -30,12 +31,18 @@ package struct LoadedPipeline: Sendable {
     /// - Throws: `ServiceError` (78) for what only shows when the plan meets this host: a missing
     ///   environment variable, an unknown time zone or encoding, a regular expression that PCRE2
     ///   refuses.
+    ///
+    /// - Parameter isForTests: whether a variable may be missing that its tests give.
     init(
         plan: Plan,
         context: PipelineContext = PipelineContext(),
-        secrets: [String: SecretBytes] = [:]
+        secrets: [String: SecretBytes] = [:],
+        isForTests: Bool = false
     ) throws {
         self.plan = plan
+        standIns =
+            isForTests
+            ? plan.tests.reduce(into: [:]) { $0.merge($1.variables) { first, _ in first } } : [:]
         self.context = context
         self.secrets = secrets
         do {
@@ -43,6 +50,7 @@ package struct LoadedPipeline: Sendable {
                 plan: plan,
                 host: hostName(),
                 environment: environmentVariables(),
+                standIns: standIns,
                 secrets: secrets
             )
             encodedUnit = try Self.makeDecoder(for: plan)?.unitLength ?? 1
@@ -58,6 +66,7 @@ package struct LoadedPipeline: Sendable {
                 plan: plan,
                 host: hostName(),
                 environment: environmentVariables(),
+                standIns: standIns,
                 secrets: secrets,
                 measuresCoverage: true
             )

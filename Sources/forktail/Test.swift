@@ -45,7 +45,8 @@ struct Test: ParsableCommand {
 
     private func tests() throws -> PipelineTests {
         let deployment = try configuration.deployment(common)
-        let pipelines = try PipelineLoader(for: .atLeastOnce, in: deployment).load(
+        let loader = PipelineLoader(for: .atLeastOnce, in: deployment, isForTests: true)
+        let pipelines = try loader.load(
             paths: deployment.paths(paths),
             color: common.isColored(deployment)
         )

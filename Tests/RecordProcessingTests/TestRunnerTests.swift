@@ -133,6 +133,51 @@ struct TestRunnerTests {
         #expect(try failures(test) == [])
     }
 
+    @Test func `an environment variable may be missing where each test gives it`() throws {
+        let source = SourceText(
+            path: "p.pipeline",
+            text: """
+                from "*.log"
+                parse text
+                send {
+                  topic = "t"
+                  value = "${@env.SITE} ${@env.HALL ?? "none"}"
+                }
+                on error stop
+                test "given" {
+                  given { @env.SITE = "north", @env.HALL = "2" }
+                  input 'x'
+                  expect { value = "north 2" }
+                }
+                test "given in part" {
+                  given { @env.SITE = "south" }
+                  input 'x'
+                  expect { value = "south none" }
+                }
+                test "not given" {
+                  input 'x'
+                  expect { value = "north none" }
+                }
+                """
+        )
+        let plan = try #require(PipelineCompiler.compile(source).plan)
+        let given = plan.tests.reduce(into: [:]) { $0.merge($1.variables) { first, _ in first } }
+        let program = try Program(
+            plan: plan,
+            host: "machine",
+            environment: [:],
+            standIns: given
+        )
+        let results = PipelineTestRunner(program: program).run { bytes, _ in
+            [.init(range: 0..<bytes.count, line: 1)]
+        }
+        #expect(results.map(\.passed) == [true, true, false])
+        #expect(results[2].failures.first?.found.contains("SITE is not set") == true)
+        #expect(throws: ProgramError.self) {
+            try Program(plan: plan, host: "machine", environment: [:])
+        }
+    }
+
     @Test func `an empty expect becomes what came there, and passes`() throws {
         let test = """
             test "all" {

@@ -32,13 +32,16 @@ package struct PipelineLoader {
 
     private let mode: DeliveryMode
     private let deployment: Deployment
+    private let isForTests: Bool
 
     /// - Parameter mode: under which the pipelines are to run: exactly once, records must come out
     ///   the same when they are made again.
     /// - Parameter deployment: what the pipelines may take from it.
-    package init(for mode: DeliveryMode, in deployment: Deployment) {
+    /// - Parameter isForTests: whether environment variables may be missing that tests give.
+    package init(for mode: DeliveryMode, in deployment: Deployment, isForTests: Bool = false) {
         self.mode = mode
         self.deployment = deployment
+        self.isForTests = isForTests
     }
 
     /// Checks files and folders of them.
@@ -101,7 +104,8 @@ package struct PipelineLoader {
         try LoadedPipeline(
             plan: plan,
             context: context,
-            secrets: deployment.secrets
+            secrets: deployment.secrets,
+            isForTests: isForTests
         )
     }
 
