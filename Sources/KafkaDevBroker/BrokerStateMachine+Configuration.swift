@@ -23,6 +23,8 @@ extension BrokerStateMachine {
         package var seed: UInt64 = 1
         /// Nil lets everybody in.
         package var sasl: SASLConfiguration?
+        /// What is not allowed; all else is.
+        package var denials: [Denial] = []
 
         package init(host: String = "127.0.0.1", port: Int32 = 0, defaultPartitions: Int32 = 1) {
             self.nodes = [Node(id: 1, host: host, port: port)]

@@ -32,7 +32,8 @@ extension BrokerStateMachine {
         for topic in fetch.request.topics {
             let name = self.name(of: topic, fetch.address.version)
             for partition in topic.partitions {
-                guard let log = name.flatMap({ self.log($0, partition.partition) }),
+                guard let name, let log = self.log(name, partition.partition),
+                    self.mayUse(topic: name, to: .read, fetch.address.connection),
                     self.problem(with: log, fetch.address, partition) == nil,
                     (log.startOffset...log.endOffset).contains(partition.fetchOffset)
                 else { return true }
@@ -97,6 +98,10 @@ extension BrokerStateMachine {
         data.records = .init()
         guard let name else {
             data.errorCode = .unknownTopicID
+            return data
+        }
+        guard self.mayUse(topic: name, to: .read, options.address.connection) else {
+            data.errorCode = .topicAuthorizationFailed
             return data
         }
         guard let log = self.log(name, partition.partition) else {

@@ -12,7 +12,7 @@ extension BrokerStateMachine {
         switch header.apiKey {
         case .findCoordinator:
             let request = try FindCoordinatorRequest(body: body, version: version)
-            let response = self.findCoordinator(request, version)
+            let response = self.findCoordinator(request, to)
             self.answer(to, FindCoordinatorRequest.self, response, now: now)
         case .joinGroup:
             let request = try JoinGroupRequest(body: body, version: version)
@@ -58,10 +58,11 @@ extension BrokerStateMachine {
 
     private func findCoordinator(
         _ request: FindCoordinatorRequest,
-        _ version: Int16
+        _ to: ReplyAddress
     ) -> FindCoordinatorResponse {
-        guard version >= 4 else {
-            let found = self.describeCoordinator(of: request.key)
+        let isGroup = request.keyType == 0
+        guard to.version >= 4 else {
+            let found = self.describeCoordinator(of: request.key, isGroup: isGroup, to)
             return FindCoordinatorResponse(
                 errorCode: found.errorCode,
                 nodeID: found.nodeID,
@@ -70,11 +71,20 @@ extension BrokerStateMachine {
             )
         }
         return FindCoordinatorResponse(
-            coordinators: request.coordinatorKeys.map { self.describeCoordinator(of: $0) }
+            coordinators: request.coordinatorKeys.map {
+                self.describeCoordinator(of: $0, isGroup: isGroup, to)
+            }
         )
     }
 
-    private func describeCoordinator(of key: String) -> FindCoordinatorResponse.Coordinator {
+    private func describeCoordinator(
+        of key: String,
+        isGroup: Bool,
+        _ to: ReplyAddress
+    ) -> FindCoordinatorResponse.Coordinator {
+        guard isGroup || self.mayUse(.transactionalID(key), to: .describe, to.connection) else {
+            return .init(key: key, errorCode: .transactionalIDAuthorizationFailed)
+        }
         guard let node = self.coordinator(of: key) else {
             return .init(key: key, errorCode: .coordinatorNotAvailable)
         }

@@ -3,12 +3,12 @@ internal import KafkaProtocol
 extension BrokerStateMachine {
     func describeProducers(
         _ request: DescribeProducersRequest,
-        at node: Int32
+        _ to: ReplyAddress
     ) -> DescribeProducersResponse {
         DescribeProducersResponse(
             topics: request.topics.map { topic in
                 let partitions = topic.partitionIndexes.map { index in
-                    self.producers(of: topic.name, index, at: node)
+                    self.producers(of: topic.name, index, to)
                 }
                 return .init(name: topic.name, partitions: partitions)
             }
@@ -18,18 +18,22 @@ extension BrokerStateMachine {
     private func producers(
         of topic: String,
         _ partition: Int32,
-        at node: Int32
+        _ to: ReplyAddress
     ) -> DescribeProducersResponse.Partition {
         var response = DescribeProducersResponse.Partition(partitionIndex: partition)
         guard Topic.isValid(topic) else {
             response.errorCode = .invalidTopicException
             return response
         }
+        guard self.mayUse(topic: topic, to: .read, to.connection) else {
+            response.errorCode = .topicAuthorizationFailed
+            return response
+        }
         guard let log = self.log(topic, partition) else {
             response.errorCode = .unknownTopicOrPartition
             return response
         }
-        guard log.leadership.replicas.contains(node) else {
+        guard log.leadership.replicas.contains(to.node) else {
             response.errorCode = .notLeaderOrFollower
             return response
         }

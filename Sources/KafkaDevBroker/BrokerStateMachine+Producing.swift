@@ -57,7 +57,11 @@ extension BrokerStateMachine {
         now: Instant
     ) -> ProduceResponse {
         var response = ProduceResponse()
-        let isForbidden = request.transactionalID == nil && request.hasTransactionalRecords
+        let isForbidden =
+            request.hasTransactionalRecords
+            && request.transactionalID.map {
+                self.mayUse(.transactionalID($0), to: .write, to.connection)
+            } != true
         let fault = isForbidden ? .refuse(.transactionalIDAuthorizationFailed) : fault
         let context = ProduceContext(request, to, fault: fault, now: now)
         for data in request.topicData {
@@ -107,6 +111,9 @@ extension BrokerStateMachine {
     ) throws(Refusal) -> PartitionLog.Place {
         guard (-1...1).contains(context.acks) else { throw Refusal(.invalidRequiredAcks) }
         guard let name else { throw Refusal(.unknownTopicID) }
+        guard self.mayUse(topic: name, to: .write, context.connection) else {
+            throw Refusal(.topicAuthorizationFailed)
+        }
         try self.checkLeadership(of: name, data.index, context)
         let batch = try BatchValidation.single(data.records, version: context.version)
         let partition = TopicPartition(topic: name, partition: data.index)
@@ -202,6 +209,7 @@ struct ProduceContext {
     var acks: Int16
     var version: Int16
     var node: Int32
+    var connection: BrokerStateMachine.ConnectionID
     var fault: Fault?
     var now: BrokerStateMachine.Instant
 
@@ -215,6 +223,7 @@ struct ProduceContext {
         self.acks = request.acks
         self.version = to.version
         self.node = to.node
+        self.connection = to.connection
         self.fault = fault
         self.now = now
     }

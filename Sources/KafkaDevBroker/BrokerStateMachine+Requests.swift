@@ -61,10 +61,10 @@ extension BrokerStateMachine {
         case .fetch: self.fetch(try .init(body: body, version: version), to, now: now)
         case .metadata:
             let request = try MetadataRequest(body: body, version: version)
-            self.answer(to, MetadataRequest.self, self.metadata(request, version), now: now)
+            self.answer(to, MetadataRequest.self, self.metadata(request, to), now: now)
         case .listOffsets:
             let request = try ListOffsetsRequest(body: body, version: version)
-            let response = self.listOffsets(request, at: to.node)
+            let response = self.listOffsets(request, to)
             self.answer(to, ListOffsetsRequest.self, response, now: now)
         case .createTopics, .deleteTopics, .describeConfigs, .describeProducers:
             try self.dispatchTopicRequest(header, body, to, now: now)
@@ -110,7 +110,7 @@ extension BrokerStateMachine {
 
     private func listOffsets(
         _ request: ListOffsetsRequest,
-        at node: Int32
+        _ to: ReplyAddress
     ) -> ListOffsetsResponse {
         ListOffsetsResponse(
             topics: request.topics.map { topic in
@@ -120,7 +120,7 @@ extension BrokerStateMachine {
                         self.offset(
                             topic.name,
                             $0,
-                            at: node,
+                            to,
                             request
                         )
                     }
@@ -132,18 +132,22 @@ extension BrokerStateMachine {
     private func offset(
         _ topic: String,
         _ partition: ListOffsetsRequest.Partition,
-        at node: Int32,
+        _ to: ReplyAddress,
         _ request: ListOffsetsRequest
     ) -> ListOffsetsResponse.PartitionResponse {
         var response = ListOffsetsResponse.PartitionResponse(
             partitionIndex: partition.partitionIndex
         )
+        guard self.mayUse(topic: topic, to: .describe, to.connection) else {
+            response.errorCode = .topicAuthorizationFailed
+            return response
+        }
         guard let log = self.log(topic, partition.partitionIndex) else {
             response.errorCode = .unknownTopicOrPartition
             return response
         }
         let epoch = partition.currentLeaderEpoch
-        if let problem = self.problem(with: log, at: node, epoch: epoch) {
+        if let problem = self.problem(with: log, at: to.node, epoch: epoch) {
             response.errorCode = problem
             return response
         }

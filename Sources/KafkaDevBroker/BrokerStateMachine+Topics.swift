@@ -19,7 +19,7 @@ extension BrokerStateMachine {
             self.serveDelayedFetches(now: now)
         case .describeProducers:
             let request = try DescribeProducersRequest(body: body, version: version)
-            let response = self.describeProducers(request, at: to.node)
+            let response = self.describeProducers(request, to)
             self.answer(to, DescribeProducersRequest.self, response, now: now)
         default:
             let request = try DescribeConfigsRequest(body: body, version: version)
@@ -173,13 +173,21 @@ extension BrokerStateMachine {
     /// More partitions than anybody tries out on one machine.
     private static let partitionLimit: Int32 = 10_000
 
-    mutating func metadata(_ request: MetadataRequest, _ version: Int16) -> MetadataResponse {
+    mutating func metadata(_ request: MetadataRequest, _ to: ReplyAddress) -> MetadataResponse {
+        let version = to.version
         let mayCreate = version < 4 || request.allowAutoTopicCreation
         let asksForAll = request.topics == nil || (version == 0 && request.topics?.isEmpty == true)
-        let topics =
+        var topics =
             asksForAll
             ? self.topics.keys.sorted().map { self.describe($0) }
-            : (request.topics ?? []).map { self.describe($0, mayCreate: mayCreate) }
+                .filter { self.mayUse(topic: $0.name ?? "", to: .describe, to.connection) }
+            : (request.topics ?? []).map { self.describe($0, mayCreate: mayCreate, to) }
+        if request.includeTopicAuthorizedOperations {
+            for (index, topic) in topics.enumerated() where topic.errorCode == .none {
+                topics[index].topicAuthorizedOperations =
+                    self.authorizedOperations(onTopic: topic.name ?? "", to.connection)
+            }
+        }
         let brokers = self.nodes.filter(\.isUp).map { node in
             MetadataResponse.Broker(nodeID: node.id, host: node.host, port: node.port)
         }
@@ -187,19 +195,25 @@ extension BrokerStateMachine {
             brokers: brokers,
             clusterID: self.configuration.clusterID,
             controllerID: brokers.first?.nodeID ?? -1,
-            topics: topics
+            topics: topics,
+            clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+                ? Self.clusterOperations : .min
         )
     }
 
     private mutating func describe(
         _ topic: MetadataRequest.Topic,
-        mayCreate: Bool
+        mayCreate: Bool,
+        _ to: ReplyAddress
     ) -> MetadataResponse.TopicResponse {
         guard let name = topic.name ?? self.topicNames[topic.topicID] else {
             return .init(errorCode: .unknownTopicID, topicID: topic.topicID)
         }
         guard Topic.isValid(name) else {
             return .init(errorCode: .invalidTopicException, name: name)
+        }
+        guard self.mayUse(topic: name, to: .describe, to.connection) else {
+            return .init(errorCode: .topicAuthorizationFailed, name: name)
         }
         if mayCreate && self.configuration.createsTopics {
             self.createTopic(name, partitions: self.configuration.defaultPartitions)

@@ -37,6 +37,9 @@ extension BrokerStateMachine {
             let producerID = self.coordinator.takeProducerID()
             return InitProducerIDResponse(producerID: producerID, producerEpoch: 0)
         }
+        guard self.mayUse(.transactionalID(id), to: .write, to.connection) else {
+            return InitProducerIDResponse(errorCode: .transactionalIDAuthorizationFailed)
+        }
         guard self.isCoordinator(to.node, of: id) else {
             return InitProducerIDResponse(errorCode: .notCoordinator)
         }
@@ -71,11 +74,15 @@ extension BrokerStateMachine {
         _ to: ReplyAddress,
         now: Instant
     ) -> EndTxnResponse {
-        guard self.isCoordinator(to.node, of: request.transactionalID) else {
+        let id = request.transactionalID
+        guard self.mayUse(.transactionalID(id), to: .write, to.connection) else {
+            return EndTxnResponse(errorCode: .transactionalIDAuthorizationFailed)
+        }
+        guard self.isCoordinator(to.node, of: id) else {
             return EndTxnResponse(errorCode: .notCoordinator)
         }
         let result = self.coordinator.end(
-            request.transactionalID,
+            id,
             .init(producerID: request.producerID, epoch: request.producerEpoch),
             commit: request.committed,
             raisesEpoch: to.version >= 5,
@@ -100,11 +107,17 @@ extension BrokerStateMachine {
         let wanted = request.topics.flatMap { topic in
             topic.partitions.map { TopicPartition(topic: topic.name, partition: $0) }
         }
-        let unknown = Set(wanted.filter { !self.hasPartition($0.topic, $0.partition) })
+        var problems: [TopicPartition: KafkaError] = [:]
+        for partition in wanted {
+            if !self.mayUse(topic: partition.topic, to: .write, to.connection) {
+                problems[partition] = .topicAuthorizationFailed
+            } else if !self.hasPartition(partition.topic, partition.partition) {
+                problems[partition] = .unknownTopicOrPartition
+            }
+        }
         // All or none: with one that is not there, none is added.
         let result =
-            unknown.isEmpty
-            ? self.add(wanted, request, at: to.node, now: now) : .operationNotAttempted
+            problems.isEmpty ? self.add(wanted, request, to, now: now) : .operationNotAttempted
         let error = Self.fencing(result, isKnown: to.version >= 2)
         return AddPartitionsToTxnResponse(
             topics: request.topics.map { topic in
@@ -112,7 +125,7 @@ extension BrokerStateMachine {
                     let partition = TopicPartition(topic: topic.name, partition: index)
                     return AddPartitionsToTxnResponse.Partition(
                         index: index,
-                        errorCode: unknown.contains(partition) ? .unknownTopicOrPartition : error
+                        errorCode: problems[partition] ?? error
                     )
                 }
                 return .init(name: topic.name, partitions: partitions)
@@ -123,15 +136,19 @@ extension BrokerStateMachine {
     private mutating func add(
         _ partitions: [TopicPartition],
         _ request: AddPartitionsToTxnRequest,
-        at node: Int32,
+        _ to: ReplyAddress,
         now: Instant
     ) -> KafkaError {
-        guard self.isCoordinator(node, of: request.transactionalID) else {
+        let id = request.transactionalID
+        guard self.mayUse(.transactionalID(id), to: .write, to.connection) else {
+            return .transactionalIDAuthorizationFailed
+        }
+        guard self.isCoordinator(to.node, of: id) else {
             return .notCoordinator
         }
         return self.coordinator.add(
             partitions,
-            to: request.transactionalID,
+            to: id,
             .init(producerID: request.producerID, epoch: request.producerEpoch),
             raisesEpoch: false,
             now: now

@@ -21,6 +21,7 @@ struct Broker: ParsableCommand {
             Examples:
               forktail broker --port 9092 --partitions 4
               forktail broker --tls-cert cert.pem --tls-key key.pem --sasl-user alice:secret
+              forktail broker --deny 'write topic orders' --deny 'read topic payments alice'
               forktail broker --brokers 3 --commands
             """
     )
@@ -73,6 +74,7 @@ struct Broker: ParsableCommand {
             configuration.clusterID = clusterID
             configuration.tls = security.tls
             configuration.sasl = security.sasl
+            configuration.denials = security.deny
             let broker = BrokerProcess(configuration)
             let addresses = try broker.start().map { "\(host):\($0)" }
             try writeToStandardOutput("BOOTSTRAP \(addresses.joined(separator: ","))\n")

@@ -33,6 +33,15 @@ struct BrokerSecurityOptions: ParsableArguments {
     @Option(help: "After it a client has to log in anew, as 5s.")
     var saslSession: TimeInterval?
 
+    @Option(
+        help: ArgumentHelp(
+            "What is not allowed, read, write or describe of a topic or a transactional-id, to all or"
+                + " to one user; may be repeated.",
+            valueName: "operation topic name [user]"
+        )
+    )
+    var deny: [Denial] = []
+
     func validate() throws {
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key need each other")
@@ -78,3 +87,7 @@ struct BrokerSecurityOptions: ParsableArguments {
 }
 
 extension DevBroker.TLS.Version: ExpressibleByArgument {}
+
+extension Denial: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}

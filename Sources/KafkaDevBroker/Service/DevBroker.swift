@@ -20,6 +20,8 @@ package final class DevBroker: Sendable {
         package var tls: TLS?
         /// Nil lets everybody in.
         package var sasl: BrokerStateMachine.SASLConfiguration?
+        /// What is not allowed; all else is.
+        package var denials: [Denial] = []
         /// Nodes of the cluster.
         package var nodes: Int
         /// The folder in which the cluster is kept; nil forgets it at the end.
@@ -68,6 +70,7 @@ package final class DevBroker: Sendable {
         }
         settings.defaultPartitions = Int32(clamping: configuration.defaultPartitions)
         settings.sasl = configuration.sasl
+        settings.denials = configuration.denials
         settings.transactionVersion = Int16(clamping: configuration.transactionVersion)
         settings.seed = UInt64.random(in: 1...UInt64.max)
         let listeners = NodeListeners(
