@@ -12,6 +12,8 @@ package enum ProducerAnswer: Sendable, Equatable {
     case maxMessageBytes(Int?)
     /// To a reader.
     case read(ReadAnswer)
+    /// To who asks before anything is sent.
+    case inquiry(InquiryAnswer)
 }
 
 /// The brokers of a cluster, and the topics that were asked for.
@@ -212,6 +214,8 @@ package enum ProducerRequest: Sendable, Equatable {
     case describeLimit(topic: String)
     /// What readers ask; a producer does not.
     case read(ReadRequest)
+    /// What is asked before there is a producer.
+    case inquiry(InquiryRequest)
 }
 
 /// What became of a batch: the receipt for all its records.

@@ -117,7 +117,7 @@ extension ProducerStateMachine {
         case .describeProducers(let partition): self.proofFailed(partition, now: now)
         case .recovery(let request): self.received(.failed(nil), to: request, now: now)
         case .transaction(let request): self.transactions?.lost(request, now: now)
-        case .read: preconditionFailure("a producer does not read")
+        case .read, .inquiry: preconditionFailure("a producer does not ask this")
         case .produce(let batches):
             self.statistics.requestsInFlight -= 1
             for batch in batches {

@@ -33,6 +33,8 @@ enum Wire {
         case .recovery(let request) where !versions.recovery.know(request.question):
             .recovery(.failed(.unsupportedVersion))
         case .read where versions.reading == nil: .read(.failed(.unsupportedVersion))
+        case .inquiry(.transactionalID) where versions.transactions == nil:
+            .inquiry(.transactionalID(.unsupportedVersion))
         default: nil
         }
     }
@@ -233,6 +235,13 @@ enum Wire {
                 correlationID: correlationID,
                 configuration: configuration
             )
+        case .inquiry(let request):
+            return try encode(
+                request,
+                versions: versions,
+                correlationID: correlationID,
+                clientID: clientID
+            )
         }
     }
 
@@ -314,6 +323,8 @@ enum Wire {
         case .read(let request):
             guard let reading = versions.reading else { throw ProtocolError.unexpectedNull }
             return .read(try decode(body, to: request, versions: reading))
+        case .inquiry(let request):
+            return .inquiry(try decode(body, to: request, versions: versions))
         }
     }
 
