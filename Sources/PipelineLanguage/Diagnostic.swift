@@ -63,11 +63,16 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
     case badTopic = "E601"
     case badHeader = "E602"
     case notRemakeable = "E603"
+    case absentTopic = "E604"
+    case absentPartition = "E605"
+    case noRight = "E606"
     case uncheckedTopic = "W601"
     case unused = "W602"
     case doubtful = "W603"
+    case noReadRight = "W605"
     case untyped = "N201"
     case inherited = "N202"
+    case unaskedTopic = "N601"
 
     package var severity: Diagnostic.Severity {
         switch rawValue.first {
@@ -110,12 +115,19 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
         case .badTopic: "a topic name that Kafka refuses"
         case .badHeader: "a header name that cannot be used"
         case .notRemakeable: "a topic, key, partition or condition that depends on the time"
+        case .absentTopic: "a topic that the cluster does not have (`--kafka`)"
+        case .absentPartition: "a partition that its topic does not have (`--kafka`)"
+        case .noRight: "a topic or transactional id that this client may not use (`--kafka`)"
         case .uncheckedTopic: "a topic name made of unchecked data: no end of topics"
         case .unused: "something computed that reaches no record"
         case .doubtful:
             "files not there, read twice, truncated, or with secrets that all can read; a fixed key"
+        case .noReadRight:
+            "a topic that this client may not read, which recovery may have to (`--kafka`)"
         case .untyped: "a `parse` without columns: names and types are not checked"
         case .inherited: "an `on error` that the defaults give"
+        case .unaskedTopic:
+            "a topic name that only the data tells: it cannot be looked up (`--kafka`)"
         }
     }
 }

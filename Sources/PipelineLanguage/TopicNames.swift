@@ -83,6 +83,53 @@ extension Plan {
     }
 }
 
+/// A topic as a pipeline names it, and where.
+package struct TopicUse: Sendable {
+    package let names: TopicNames
+    package let span: Span
+    /// The number that stands for the partition, and where, if one does.
+    package let partition: (number: Int64, span: Span)?
+    /// Whether it is the `on error` of the defaults that names it.
+    package let isInherited: Bool
+
+    /// - Parameter place: That of what is inherited, for the topic stands in no text of the pipeline.
+    fileprivate init(_ topic: Expression, partition: Expression? = nil, inheritedAt place: Span?) {
+        names = TopicNames(topic)
+        span = place ?? topic.span
+        isInherited = place != nil
+        self.partition = partition.flatMap { partition in
+            Self.number(partition).map { ($0, place ?? partition.span) }
+        }
+    }
+
+    private static func number(_ expression: Expression) -> Int64? {
+        switch expression.kind {
+        case .literal(.int(let number)): number
+        case .unary(.negate, let inner): number(inner).map { 0 &- $0 }
+        default: nil
+        }
+    }
+}
+
+extension Plan {
+    /// The topic of each `send`, and those of `on error`.
+    package var topicUses: [TopicUse] {
+        let own = Self.uses(in: steps, inheritedAt: nil)
+        let place = errorPolicySpan == nil ? input.globs.first?.span ?? input.span : nil
+        switch errorPolicy {
+        case .deadLetter(let topic): return own + [TopicUse(topic, inheritedAt: place)]
+        case .steps(let steps): return own + Self.uses(in: steps, inheritedAt: place)
+        case .stop, .skip: return own
+        }
+    }
+
+    private static func uses(in steps: [Step], inheritedAt place: Span?) -> [TopicUse] {
+        steps.flatMap(\.sends).map { send in
+            TopicUse(send.topic, partition: send.partition, inheritedAt: place)
+        }
+    }
+}
+
 extension Step {
     /// The `send`s of this step and of the steps inside it.
     package var sends: [Send] {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import PipelineLanguage
 import Shipping
 
@@ -9,6 +10,7 @@ struct Check: ParsableCommand {
             Examples:
               forktail check orders.pipeline
               forktail check --format github --strict /etc/forktail/pipelines
+              forktail check orders.pipeline --kafka -b broker1:9092
               forktail check --show-config --profile prod
             """
     )
@@ -28,6 +30,15 @@ struct Check: ParsableCommand {
     @Option(help: "A file to run through the pipeline: prints what becomes of its lines.")
     var sample: String?
 
+    @Flag(
+        name: .customLong("kafka"),
+        help: "Ask the cluster whether the topics are there and may be written to; nothing is made."
+    )
+    var asksKafka = false
+
+    @Option(help: "How long --kafka waits for a cluster that does not answer, as 30s.")
+    var timeout: TimeInterval = TimeInterval(.seconds(30))
+
     @OptionGroup var kafka: KafkaOptions
     @OptionGroup var state: StateOptions
     @OptionGroup var delivery: DeliveryArguments
@@ -35,6 +46,7 @@ struct Check: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
+        if timeout.duration == .zero { throw ValidationError("--timeout must be over 0") }
         guard sample != nil, format != .text, format != .gcc else { return }
         throw ValidationError("--sample goes with --format text or gcc")
     }
@@ -58,10 +70,15 @@ struct Check: ParsableCommand {
                 format: format,
                 color: common.isColored(deployment),
                 journal: options.journal,
+                cluster: asksKafka ? try question(deployment) : nil,
                 version: versionText
             )
             writeToStandardError(report.text)
             try writeToStandardOutput(report.output)
+            if let failure = report.failure { throw failure }
+            if format == .text, !common.quiet {
+                try writeToStandardOutput(report.topics.map { $0 + "\n" }.joined())
+            }
             if report.errorCount > 0 || (strict && report.warningCount > 0) {
                 return .configuration
             }
@@ -72,6 +89,16 @@ struct Check: ParsableCommand {
             }
             return try sample.map { try run(sample: $0, deployment) } ?? .success
         }
+    }
+
+    private func question(_ deployment: Deployment) throws -> ClusterQuestion {
+        try ClusterQuestion(
+            settings: kafka.producer(deployment, allowsTransactions: true),
+            delivery: DeliveryOptions(deployment),
+            stateDirectory: deployment.stateDirectory,
+            patience: timeout.duration,
+            logger: common.makeLogger(deployment, fallback: .warning)
+        )
     }
 
     /// Runs a sample through the pipeline.

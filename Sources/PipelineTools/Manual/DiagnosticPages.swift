@@ -35,6 +35,8 @@ extension DiagnosticCode {
         case .noTimeFormat, .noTimeZone, .badTopic, .badHeader, .notRemakeable, .uncheckedTopic,
             .unused, .doubtful:
             recordPage
+        case .absentTopic, .absentPartition, .noRight, .noReadRight, .unaskedTopic:
+            clusterPage
         }
     }
 
@@ -332,6 +334,45 @@ extension DiagnosticCode {
                     "send {\n  topic = \"orders\"\n  key   = \"orders\"\n  value = json(*)\n}",
                     "send {\n  topic = \"orders\"\n  key   = string(id)\n  value = json(*)\n}"
                 )
+            )
+        }
+    }
+
+    // MARK: What --kafka finds
+
+    private var clusterPage: DiagnosticPage {
+        switch self {
+        case .absentTopic:
+            Page(
+                "`check --kafka` asks the cluster for each topic that the pipelines can name, those of"
+                    + " dead letters too, and this one is not there. Asking makes no topic. Create it,"
+                    + " or leave that to the broker when the first record is sent, if it does so"
+                    + " (`auto.create.topics.enable`) and `allow.auto.create.topics` is not false."
+            )
+        case .absentPartition:
+            Page(
+                "`partition` of a `send` is a number that the topic does not have in the cluster:"
+                    + " partitions count from 0. Records for it fail, and go the way of `on error`."
+            )
+        case .noRight:
+            Page(
+                "The cluster says that whoever logs in as this client may not write to the topic,"
+                    + " or not use the transactional id. WRITE is what is needed; it includes"
+                    + " DESCRIBE. Until it is given, nothing gets there."
+            )
+        case .noReadRight:
+            Page(
+                "Sending needs no READ. But after a crash under `--delivery exactly_once`, READ on the"
+                    + " topic is what proves which of the records on their way Kafka has, however long"
+                    + " Forktail was down. Without it the batches are sent again under their old numbers,"
+                    + " which tells only while the broker remembers them; after that the partition stops"
+                    + " (`recovery.stopped`). `forktail verify` reads, too."
+            )
+        default:
+            Page(
+                "The topic is made of a field that is no `enum`, or of something else that is known"
+                    + " only when a line is read. So `check --kafka` cannot look its topics up. Nothing"
+                    + " is wrong with it."
             )
         }
     }

@@ -22,6 +22,10 @@ package struct PipelineLoader {
         package var errorCount = 0
         package var warningCount = 0
         package var fileCount = 0
+        /// Topics of the cluster that can be written to, a line each.
+        package var topics: [String] = []
+        /// Why the cluster could not be asked, if it was to be.
+        package var failure: ServiceError?
     }
 
     private struct Compiled {
@@ -47,6 +51,7 @@ package struct PipelineLoader {
     /// Checks files and folders of them.
     ///
     /// - Parameter journal: what it keeps of batches on their way.
+    /// - Parameter cluster: asked for the topics of pipelines that are free of errors; nil for none.
     /// - Parameter version: of Forktail, for the log that SARIF makes.
     /// - Throws: `ServiceError` (66) when a file cannot be read.
     package func check(
@@ -54,6 +59,7 @@ package struct PipelineLoader {
         format: DiagnosticFormat,
         color: Bool,
         journal: JournalContent = .positions,
+        cluster: ClusterQuestion? = nil,
         version: String
     ) throws -> Report {
         var compiled = try compile(paths)
@@ -66,6 +72,15 @@ package struct PipelineLoader {
             if mode == .exactlyOnce, journal == .positions {
                 compiled[index].diagnostics += try pipeline.truncationWarnings()
             }
+        }
+        var failure: ServiceError?
+        var topics: [String] = []
+        do throws(ServiceError) {
+            if let cluster { topics = try ask(cluster, about: &compiled) }
+        } catch {
+            failure = error
+        }
+        for index in compiled.indices {
             compiled[index].diagnostics.sort { $0.span.start < $1.span.start }
         }
         let pipelines = compiled.count
@@ -76,7 +91,32 @@ package struct PipelineLoader {
         }
         var report = report(compiled, format: format, color: color, version: version)
         report.fileCount = pipelines
+        report.topics = topics
+        report.failure = failure
         return report
+    }
+
+    /// Holds pipelines against a cluster, unless one of them is wrong.
+    ///
+    /// - Returns: A line for each topic that can be written to.
+    private func ask(
+        _ cluster: ClusterQuestion,
+        about compiled: inout [Compiled]
+    ) throws(ServiceError) -> [String] {
+        let diagnostics = compiled.flatMap(\.diagnostics)
+        guard !diagnostics.contains(where: { $0.severity == .error }) else { return [] }
+        let check = try cluster.ask(for: compiled.compactMap(\.plan))
+        var isTransactionalIDNamed = false
+        for index in compiled.indices {
+            guard let plan = compiled[index].plan else { continue }
+            compiled[index].diagnostics += check.diagnostics(of: plan)
+            guard !isTransactionalIDNamed, let first = plan.topicUses.first else { continue }
+            isTransactionalIDNamed = true
+            if let found = check.diagnosticOfTransactionalID(at: first.span) {
+                compiled[index].diagnostics.append(found)
+            }
+        }
+        return check.lines
     }
 
     /// Loads pipelines that are free of errors.

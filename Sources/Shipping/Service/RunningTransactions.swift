@@ -16,7 +16,7 @@ struct RunningTransactions: Sendable {
         _ delivery: DeliveryOptions,
         lanes: Int
     ) throws {
-        let id = configuration.transactionalID ?? "forktail-\(Self.name(of: store))"
+        let id = configuration.transactionalID ?? Self.ownID(in: store)
         transactionalID = id
         let pending = try Self.pending(store)
         if let other = pending.first(where: { $0.transactionalID != id }) {
@@ -50,6 +50,9 @@ struct RunningTransactions: Sendable {
                 + " whether it was"
         )
     }
+
+    /// The transactional id where the properties name none.
+    static func ownID(in store: CheckpointStore) -> String { "forktail-\(name(of: store))" }
 
     /// Who the state directory is, or was copied from: a copy takes the transactional id over.
     private static func name(of store: CheckpointStore) -> OwnerID {

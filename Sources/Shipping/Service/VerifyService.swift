@@ -244,7 +244,7 @@ private struct KnownState {
 }
 
 extension ReaderError {
-    fileprivate var status: ExitStatus {
+    var status: ExitStatus {
         switch self {
         case .unreachable: .unavailable
         case .refused: .noPermission
