@@ -200,9 +200,17 @@ struct ConfigurationTests {
     @Test(arguments: [
         ("stat_dir = x", "did you mean `state_dir`?"),
         ("kafka main { lingr.ms = 20 }", "did you mean `linger.ms`?"),
+        (
+            "kafka main { schema_registry { } }",
+            "its support comes with a later release; leave the block out until then"
+        ),
         ("kafka main { sasl.jaas.config = \"x\" }", "set sasl.password instead"),
         ("linger.ms = 20", "put it into `kafka main { … }`"),
-        ("http { listen = \"x\" }", "there are kafka, secrets, defaults, profile"),
+        (
+            "http { listen = \"x\" }",
+            "its support comes with a later release; leave the block out until then"
+        ),
+        ("sink { }", "there are kafka, secrets, defaults, profile"),
         ("secret { a = secret.file(\"/x\") }", "did you mean `secrets`?"),
         ("set a = 1", "steps stand in a file NAME.pipeline: no setting changes what they do"),
         ("kafka main { client.id = a,b }", "write it as \"…\""),

@@ -181,8 +181,24 @@ struct ConfigurationParser {
         return unknownBlock(name, help: help ?? "there are " + known.joined(separator: ", "))
     }
 
+    /// Blocks that a later release has; whoever reads of them shall know that they are no mistake.
+    private static let laterBlocks: Set<String> = ["http", "schema_registry"]
+
     private mutating func unknownBlock(_ name: Name, help: String) -> Failure {
-        parser.fail(.unknownSetting, "unknown block `\(name.text)`", at: name.span, help: help)
+        if Self.laterBlocks.contains(name.text) {
+            return parser.fail(
+                .unknownSetting,
+                "this release has no `\(name.text)`",
+                at: name.span,
+                help: "its support comes with a later release; leave the block out until then"
+            )
+        }
+        return parser.fail(
+            .unknownSetting,
+            "unknown block `\(name.text)`",
+            at: name.span,
+            help: help
+        )
     }
 
     private mutating func assignment(to name: Name) throws(Failure) -> Entry {
