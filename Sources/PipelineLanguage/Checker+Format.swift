@@ -76,7 +76,7 @@ extension Checker {
         for extra in declared.dropFirst() {
             report(.repeated, "`parse text` has one column", at: extra.name.span)
         }
-        guard parse.columns == nil else { return }
+        guard declared.isEmpty else { return }
         let span = parse.format.span
         columns = [Column(name: "message", type: .string, time: nil, slot: 0, span: span)]
     }

@@ -40,7 +40,7 @@ final class Record {
 
     var slots: Range<Int> { fields.indices }
 
-    subscript(slot: Int) -> Field { fields[slot] }
+    subscript(slot: Int) -> Field { place(of: slot).pointee }
 
     // By themselves, for a field as a whole is counted.
     @inline(__always) func value(_ slot: Int) -> Value { place(of: slot).pointee.value }
@@ -51,6 +51,7 @@ final class Record {
 
     @inline(__always)
     private func place(of slot: Int) -> UnsafeMutablePointer<Field> {
+        // The pointers' own checks are not there in a release.
         precondition(slots.contains(slot))
         return fields.baseAddress.unsafelyUnwrapped + slot
     }
@@ -82,7 +83,7 @@ final class Record {
         default: break
         }
         // What is there holds nothing counted as long as a line is parsed: it need not be released.
-        fields.initializeElement(at: slot, to: Field(value: value, json: json, source: source))
+        place(of: slot).initialize(to: Field(value: value, json: json, source: source))
     }
 
     func append(_ member: JSONMember) {
@@ -124,7 +125,7 @@ final class Record {
 
     /// Gives a slot what a statement says.
     func write(_ slot: Int, _ field: Field) {
-        fields[slot] = field
+        place(of: slot).pointee = field
         holdsCounted = true
         whole = nil
     }
@@ -290,7 +291,8 @@ extension RecordProcessor {
     /// The same as JSON; what nothing has written to is copied as it stands in the input.
     func allFieldsText(except paths: [CompiledPath]) throws(EvaluationError) -> Text {
         if paths.isEmpty, let whole = record.whole { return whole }
-        guard paths.allSatisfy(\.members.isEmpty) else {
+        // No key path: it would be made for each record.
+        guard paths.allSatisfy({ $0.members.isEmpty }) else {
             return jsonText(of: .object(try allFields(except: paths)))
         }
         writer.reset()

@@ -69,7 +69,7 @@ final class ConstantPool: @unchecked Sendable {
         let writer = JSONWriter()
         writer.write(quoted: name)
         writer.write(UInt8(ascii: ":"))
-        return keep(writer.text)
+        return withExtendedLifetime(writer) { keep(writer.text) }
     }
 
     private func keep(_ text: Text) -> Text {

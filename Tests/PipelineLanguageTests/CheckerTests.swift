@@ -245,6 +245,7 @@ struct CheckerTests {
         "parse regex('(?<a>x)') { «E205:b»: string }",
         "parse regex(«E205:'(x)'»)",
         "parse text { line: string }",
+        "parse text {\n}",
         "parse text { line: string\n«E404:rest»: string }",
         "parse nginx_combined",
         "parse nginx_combined { «E201:a»: string }",

@@ -264,3 +264,23 @@ struct DamagedInputTests {
         }
     }
 }
+
+struct ColumnsTests {
+    @Test(arguments: ["", " {\n}", " {\n  message: string\n}"])
+    func `the column of a text is the message, if nobody says otherwise`(block: String) throws {
+        let bench = try Bench.value("json(*)", parse: "parse text\(block)")
+        #expect(bench.run("a line") == #"{"message":"a line"}"#)
+    }
+
+    @Test(arguments: [
+        ("json {\n}", #"{"a":1}"#, #"{"a":1}"#),
+        ("regex('(?<a>.)') {\n}", "x", "{}"),
+    ])
+    func `without columns a line is what it is without them`(
+        parse: String,
+        line: String,
+        outcome: String
+    ) throws {
+        #expect(try Bench.value("json(*)", parse: "parse " + parse).run(line) == outcome)
+    }
+}
