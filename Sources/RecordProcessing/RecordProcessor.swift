@@ -110,9 +110,6 @@ package final class RecordProcessor {
     package let program: Program
     /// What the last line became.
     @exclusivity(unchecked) package private(set) var staged: [StagedRecord] = []
-    /// Optional columns that none of the first ``columnWatchLength`` records had, once it is known.
-    @exclusivity(unchecked) package private(set) var columnsNeverSeen: [String] = []
-    package static let columnWatchLength = ColumnWatch.recordCount
 
     let scratch = Scratch()
     let matcher = RegexMatcher()
@@ -163,7 +160,6 @@ package final class RecordProcessor {
         return withFile(&file) { file in
             do throws(EvaluationError) {
                 guard try parse(event, in: &file) else { return .consumed }
-                if columnWatch.isWatching { watchColumns() }
                 return try run(program.code)
             } catch {
                 let failure = RecordFailure(kind: error.kind, message: error.message)
@@ -172,13 +168,22 @@ package final class RecordProcessor {
         }
     }
 
-    private func watchColumns() {
-        guard columnWatch.look(at: record) else { return }
-        columnsNeverSeen = columnWatch.unseen.map { program.columns[$0].label }
+    /// How many records are looked at for columns that none of them has.
+    package static let columnWatchLength = ColumnWatch.recordCount
+
+    /// Takes the last record into account, which was not tried before.
+    ///
+    /// - Returns: the optional columns that none of the first ``columnWatchLength`` had, once, with
+    ///   the last of them; no names otherwise.
+    @inline(__always)
+    package func watchColumns() -> [String] {
+        columnWatch.isWatching ? lookAtColumns() : []
     }
 
-    /// Tells of ``columnsNeverSeen`` once.
-    package func takeColumnsNeverSeen() -> [String] { exchange(&columnsNeverSeen, with: []) }
+    private func lookAtColumns() -> [String] {
+        guard columnWatch.look(at: record) else { return [] }
+        return columnWatch.unseen.map { program.columns[$0].label }
+    }
 
     /// Parses an event and runs no step.
     package func parseOnly(

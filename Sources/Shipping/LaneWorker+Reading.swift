@@ -303,14 +303,15 @@ extension LaneWorker {
         }
         if fate.makesRecords { turn.lines += 1 }
         note(fate, source, maker, at: position)
-        if !maker.processor.columnsNeverSeen.isEmpty { noteColumnsNeverSeen(source, maker) }
+        if case .sent = fate { watchColumns(source, maker) }
         return nil
     }
 
-    private func noteColumnsNeverSeen(_ source: LaneSource, _ maker: PipelineMaker) {
-        let names = maker.processor.takeColumnsNeverSeen()
+    private func watchColumns(_ source: LaneSource, _ maker: PipelineMaker) {
+        let names = maker.processor.watchColumns()
+        if names.isEmpty { return }
         logger.warning(
-            "no record has had these fields; are their names right?",
+            "none of many records has had these fields; are their names right?",
             metadata: [
                 "event": "field.never_seen", "pipeline": "\(maker.pipeline.name)",
                 "fields": "\(names.joined(separator: ", "))", "file": "\(source.row.path)",

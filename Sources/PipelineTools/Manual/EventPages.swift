@@ -8,7 +8,7 @@ package enum EventPages {
         ("cluster.changed", "the brokers are of another cluster than the journal: nothing is sent"),
         (
             "field.never_seen",
-            "an optional column was in none of the first 10,000 records: its name may be misspelt"
+            "an optional column was in none of a lane's first 10,000 records: is its name right?"
         ),
         ("file.continued", "a file goes on under another inode, such as a copy of it"),
         ("file.damaged", "a compressed file is damaged; what is before the damage was read"),
