@@ -22,6 +22,7 @@ extension Checker {
         guard let topic = parts["topic"], let value = parts["value"] else { return nil }
         return Send(
             cluster: syntax.cluster?.text,
+            destination: destination(syntax.cluster),
             topic: topic,
             key: parts["key"],
             value: value,
@@ -35,6 +36,11 @@ extension Checker {
     private mutating func checkCluster(_ name: Name?) {
         guard let name, let (message, help) = context.problem(ofCluster: name.text) else { return }
         report(.unknownCluster, message, at: name.span, help: help)
+    }
+
+    private func destination(_ cluster: Name?) -> Destination {
+        guard let name = cluster?.text, name != context.cluster else { return .own }
+        return .other(name)
     }
 
     private mutating func checkLine(_ line: SendSyntax.Line) -> Expression {

@@ -311,7 +311,7 @@ extension Parser {
     // MARK: send
 
     private mutating func sendStep() throws(Failure) -> StepSyntax.Kind {
-        let cluster = skip(word: "to") ? try expectName("the name of a cluster") : nil
+        let cluster = skip(word: "to") ? try dashedName("the name of a cluster") : nil
         var send = try recordLines(Self.sendWords, isExpectation: false)
         send.cluster = cluster
         return .send(send)

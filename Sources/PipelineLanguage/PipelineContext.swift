@@ -1,8 +1,8 @@
 /// What surrounds a pipeline: all that it may take from `forktail.conf` without saying it itself.
 package struct PipelineContext: Sendable {
-    /// The names that `send to` may use: those of the `kafka` blocks.
-    package var clusters: [String] = []
-    /// The cluster that this process sends to, if it has a name.
+    /// The names that `send to` may use: those of the `kafka` blocks; nil where all are taken.
+    package var clusters: [String]? = []
+    /// The process's own cluster, if it has a name: that of each `send` that names none.
     package var cluster: String?
     /// The names of `secrets`, for `hmac(…, key: NAME)`.
     package var secrets: Set<String> = []
@@ -22,20 +22,12 @@ package struct PipelineContext: Sendable {
 
     /// Why records cannot go to a cluster, and what to do; nil when they can.
     func problem(ofCluster name: String) -> (message: String, help: String)? {
-        guard clusters.contains(name) else {
-            let help = SpellingHelp.suggestion(for: name, in: clusters)
-            let known = clusters.isEmpty ? "" : "; it has " + clusters.joined(separator: ", ")
-            return (
-                "there is no cluster `\(name)`",
-                help ?? "forktail.conf names clusters by `kafka \(name) { … }`\(known)"
-            )
-        }
-        guard name != cluster else { return nil }
-        let used = cluster.map { "to `\($0)`" } ?? "to another cluster"
+        guard let clusters, !clusters.contains(name) else { return nil }
+        let help = SpellingHelp.suggestion(for: name, in: clusters)
+        let known = clusters.isEmpty ? "" : "; it has " + clusters.joined(separator: ", ")
         return (
-            "this process sends \(used), and cannot send to `\(name)` as well",
-            "put these records into a pipeline of their own, and run it with --cluster \(name) and a"
-                + " --state-dir of its own"
+            "there is no cluster `\(name)`",
+            help ?? "forktail.conf names clusters by `kafka \(name) { … }`\(known)"
         )
     }
 }
@@ -111,6 +103,37 @@ extension Token {
             )
         }
         return token
+    }
+}
+
+extension PipelineContext {
+    // No pipeline without errors begins so.
+    private static let mark = "%cluster "
+
+    /// The text of a pipeline with all that it takes from `forktail.conf`, to be compiled again under
+    /// another one.
+    ///
+    /// - Parameter namesClusters: whether it matters which cluster is the process's own.
+    package func archived(_ text: String, namesClusters: Bool) -> String {
+        let text = defaults.archived(with: text)
+        guard namesClusters, let cluster else { return text }
+        return "\(Self.mark)\(cluster)\n\(text)"
+    }
+
+    /// Takes apart what `archived(_:namesClusters:)` made.
+    ///
+    /// - Returns: the text of the pipeline, and this context with what was kept with it.
+    package func unarchived(_ text: String) -> (context: PipelineContext, text: String) {
+        var context = self
+        var rest = text
+        context.clusters = nil
+        context.cluster = nil
+        if text.hasPrefix(Self.mark), let end = text.utf8.firstIndex(of: 0x0A) {
+            context.cluster = String(text[..<end].dropFirst(Self.mark.count))
+            rest = String(text[text.utf8.index(after: end)...])
+        }
+        (context.defaults, rest) = PipelineDefaults.unarchived(rest)
+        return (context, rest)
     }
 }
 

@@ -226,8 +226,10 @@ package struct Send: Sendable {
         package var span: Span
     }
 
-    /// The `kafka` block of `forktail.conf` that is meant; nil for the first one.
+    /// The `kafka` block of `forktail.conf` that it names.
     package var cluster: String?
+    /// Where it goes.
+    package var destination: Destination
     package var topic: Expression
     package var key: Expression?
     package var value: Expression

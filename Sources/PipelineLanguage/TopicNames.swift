@@ -91,10 +91,21 @@ package struct TopicUse: Sendable {
     package let partition: (number: Int64, span: Span)?
     /// Whether it is the `on error` of the defaults that names it.
     package let isInherited: Bool
+    package let destination: Destination
+    /// Whether it is `on error` that names it: what a cluster refuses is answered there.
+    package let isAnswer: Bool
 
     /// - Parameter place: That of what is inherited, for the topic stands in no text of the pipeline.
-    fileprivate init(_ topic: Expression, partition: Expression? = nil, inheritedAt place: Span?) {
+    fileprivate init(
+        _ topic: Expression,
+        partition: Expression? = nil,
+        at destination: Destination = .own,
+        isAnswer: Bool,
+        inheritedAt place: Span?
+    ) {
         names = TopicNames(topic)
+        self.destination = destination
+        self.isAnswer = isAnswer
         span = place ?? topic.span
         isInherited = place != nil
         self.partition = partition.flatMap { partition in
@@ -114,18 +125,37 @@ package struct TopicUse: Sendable {
 extension Plan {
     /// The topic of each `send`, and those of `on error`.
     package var topicUses: [TopicUse] {
-        let own = Self.uses(in: steps, inheritedAt: nil)
+        let own = Self.uses(in: steps)
         let place = errorPolicySpan == nil ? input.globs.first?.span ?? input.span : nil
         switch errorPolicy {
-        case .deadLetter(let topic): return own + [TopicUse(topic, inheritedAt: place)]
-        case .steps(let steps): return own + Self.uses(in: steps, inheritedAt: place)
+        case .deadLetter(let topic):
+            return own + [TopicUse(topic, isAnswer: true, inheritedAt: place)]
+        case .steps(let steps):
+            return own + Self.uses(in: steps, isAnswer: true, inheritedAt: place)
         case .stop, .skip: return own
         }
     }
 
-    private static func uses(in steps: [Step], inheritedAt place: Span?) -> [TopicUse] {
+    /// Those that a cluster may get: also of dead letters of what it refuses.
+    package func topicUses(at destination: Destination) -> [TopicUse] {
+        let uses = topicUses
+        guard uses.contains(where: { $0.destination == destination }) else { return [] }
+        return uses.filter { $0.destination == destination || $0.isAnswer }
+    }
+
+    private static func uses(
+        in steps: [Step],
+        isAnswer: Bool = false,
+        inheritedAt place: Span? = nil
+    ) -> [TopicUse] {
         steps.flatMap(\.sends).map { send in
-            TopicUse(send.topic, partition: send.partition, inheritedAt: place)
+            TopicUse(
+                send.topic,
+                partition: send.partition,
+                at: send.destination,
+                isAnswer: isAnswer,
+                inheritedAt: place
+            )
         }
     }
 }

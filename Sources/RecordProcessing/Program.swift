@@ -16,6 +16,9 @@ package struct Program: @unchecked Sendable {
     package let name: String
     /// What `Fate.dropped` points into.
     package let dropReasons: [String]
+    /// In a program that makes the records of one cluster, the reason for lines that only others get
+    /// something of; nil where there are none.
+    let elsewhereReason: Int?
     package let plan: Plan
     let host: Text
     let code: Code
@@ -45,6 +48,7 @@ package struct Program: @unchecked Sendable {
     /// - Parameter standIns: variables that are taken where the environment has none, until ``with(_:)``.
     /// - Parameter secrets: the keys of `hmac`, by the names that `forktail.conf` gives them.
     /// - Parameter measuresCoverage: whether processors note which places they reach.
+    /// - Parameter destination: the cluster that gets its records; nil for all of them.
     /// - Throws: `ProgramError` for what only shows here: a missing environment variable, an unknown
     ///   zone, a pattern that PCRE2 refuses.
     package init(
@@ -53,7 +57,8 @@ package struct Program: @unchecked Sendable {
         environment: [String: String],
         standIns: [String: String] = [:],
         secrets: [String: SecretBytes] = [:],
-        measuresCoverage: Bool = false
+        measuresCoverage: Bool = false,
+        destination: Destination? = nil
     ) throws(ProgramError) {
         let constants = ConstantPool()
         let coverage = measuresCoverage ? CoverageMap() : nil
@@ -62,7 +67,8 @@ package struct Program: @unchecked Sendable {
             environment: environment.merging(standIns) { own, _ in own },
             secrets: secrets,
             constants: constants,
-            coverage: coverage
+            coverage: coverage,
+            destination: destination
         )
         self.plan = plan
         self.constants = constants
@@ -82,6 +88,7 @@ package struct Program: @unchecked Sendable {
         multilineRegex = try plan.input.multiline.map { multiline throws(ProgramError) in
             try compiler.regex(multiline.pattern.text, at: multiline.pattern.span)
         }
+        elsewhereReason = compiler.elsewhereReason()
         dropReasons = compiler.dropReasons
         coveragePoints = coverage?.points ?? []
         version = constants.text(
@@ -253,6 +260,10 @@ final class CompiledSend: @unchecked Sendable {
     let timestamp: Node?
     let partition: Node?
     let headers: [(name: Text, value: Node)]
+    /// The name of a cluster that is not the process's own.
+    let cluster: Text?
+    /// Whether its records are made for another cluster than the program's.
+    let isElsewhere: Bool
 
     init(
         topic: Node,
@@ -260,7 +271,9 @@ final class CompiledSend: @unchecked Sendable {
         value: Node,
         timestamp: Node?,
         partition: Node?,
-        headers: [(name: Text, value: Node)]
+        headers: [(name: Text, value: Node)],
+        cluster: Text?,
+        isElsewhere: Bool
     ) {
         self.topic = topic
         self.key = key
@@ -268,11 +281,13 @@ final class CompiledSend: @unchecked Sendable {
         self.timestamp = timestamp
         self.partition = partition
         self.headers = headers
+        self.cluster = cluster
+        self.isElsewhere = isElsewhere
     }
 }
 
 enum ErrorCode: Sendable {
-    case deadLetter(Node)
+    case deadLetter(Node, isElsewhere: Bool)
     case stop
     case skip
     case steps(Code)

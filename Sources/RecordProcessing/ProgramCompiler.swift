@@ -8,6 +8,8 @@ struct ProgramCompiler {
     let constants: ConstantPool
     /// Where the places are kept that tests should reach; nil where nobody measures.
     let coverage: CoverageMap?
+    /// The cluster that gets the records; nil for all clusters.
+    let destination: Destination?
     private(set) var dropReasons: [String] = []
 
     init(
@@ -15,13 +17,15 @@ struct ProgramCompiler {
         environment: [String: String],
         secrets: [String: SecretBytes] = [:],
         constants: ConstantPool,
-        coverage: CoverageMap? = nil
+        coverage: CoverageMap? = nil,
+        destination: Destination? = nil
     ) {
         self.plan = plan
         self.environment = environment
         self.secrets = secrets
         self.constants = constants
         self.coverage = coverage
+        self.destination = destination
     }
 
     func error(_ message: String, at span: Span) -> ProgramError {
@@ -124,7 +128,8 @@ struct ProgramCompiler {
 
     mutating func errorCode(_ policy: ErrorPolicy) throws(ProgramError) -> ErrorCode {
         switch policy {
-        case .deadLetter(let topic): .deadLetter(try node(topic))
+        case .deadLetter(let topic):
+            .deadLetter(try node(topic), isElsewhere: isElsewhere(.own))
         case .stop: .stop
         case .skip: .skip
         case .steps(let steps): .steps(try code(steps))
@@ -200,6 +205,16 @@ struct ProgramCompiler {
         for end in ends { code.instructions[end] = .jump(code.instructions.count) }
     }
 
+    private func isElsewhere(_ destination: Destination) -> Bool {
+        self.destination.map { $0 != destination } ?? false
+    }
+
+    /// The reason for lines of which this cluster gets nothing; nil if it gets what is made of any.
+    mutating func elsewhereReason() -> Int? {
+        guard plan.destinations.contains(where: isElsewhere) else { return nil }
+        return reasonIndex("sent to another cluster")
+    }
+
     private mutating func reasonIndex(_ reason: String) -> Int {
         if let index = dropReasons.firstIndex(of: reason) { return index }
         dropReasons.append(reason)
@@ -233,7 +248,9 @@ struct ProgramCompiler {
             value: try payload(send.value),
             timestamp: try optional(send.timestamp),
             partition: try optional(send.partition),
-            headers: headers
+            headers: headers,
+            cluster: send.destination.name.map(constants.text),
+            isElsewhere: isElsewhere(send.destination)
         )
     }
 

@@ -98,6 +98,8 @@ package struct StagedRecord {
     /// Milliseconds since 1970.
     package var timestamp: Int64?
     package var partition: Int32?
+    /// The name of a cluster that is not the process's own.
+    package var cluster: Text?
 
     package var topicName: String { String(decoding: topic, as: UTF8.self) }
 }
@@ -124,6 +126,8 @@ package final class RecordProcessor {
     @exclusivity(unchecked) var inode: UInt64 = 0
     @exclusivity(unchecked) var modified: Int64 = 0
     @exclusivity(unchecked) var failure: RecordFailure?
+    /// Whether the last line made a record for another cluster than the program's.
+    @exclusivity(unchecked) private var isSentElsewhere = false
     /// Set by a test's `given`.
     @exclusivity(unchecked) var given: [Meta: Value] = [:]
     @exclusivity(unchecked) var csvCells: [CSVCell] = []
@@ -222,6 +226,7 @@ package final class RecordProcessor {
         raw = event
         self.position = position
         failure = nil
+        isSentElsewhere = false
     }
 
     private func withFile<Result>(
@@ -268,7 +273,15 @@ package final class RecordProcessor {
             }
             next += 1
         }
-        return .sent(staged.count)
+        return ending
+    }
+
+    /// How a line ends that has come to the end of its steps.
+    private var ending: Fate {
+        guard staged.isEmpty, isSentElsewhere, let reason = program.elsewhereReason else {
+            return .sent(staged.count)
+        }
+        return .dropped(reason: reason)
     }
 
     private func holds(_ condition: Node?) throws(EvaluationError) -> Bool {
@@ -292,8 +305,17 @@ package final class RecordProcessor {
             guard let value = try payload(try evaluate(header.value)) else { continue }
             record.headers.append(.init(name: header.name, value: value))
         }
+        // It was made all the same: had it failed, nothing of the line would be sent anywhere.
+        if send.isElsewhere, !isAnswerToKafka {
+            isSentElsewhere = true
+            return
+        }
+        record.cluster = send.cluster
         staged.append(record)
     }
+
+    /// What answers a refusal goes to the cluster that refused, for no other has to do with it.
+    private var isAnswerToKafka: Bool { failure?.kind == .kafka }
 
     /// The bytes of a key, a value or a header; `nil` for no value.
     private func payload(_ value: Value) throws(EvaluationError) -> Text? {
@@ -326,15 +348,21 @@ package final class RecordProcessor {
 
     private func fail(_ failure: RecordFailure) -> Fate {
         staged.removeAll(keepingCapacity: true)
+        isSentElsewhere = false
         self.failure = failure
         do throws(EvaluationError) {
             switch program.errorCode {
             case .skip: return .skipped(failure)
             case .stop: return .stopped(failure)
-            case .deadLetter(let topic): try stageDeadLetter(to: topic, failure)
+            case .deadLetter(let topic, let isElsewhere):
+                isSentElsewhere = isElsewhere && !isAnswerToKafka
+                if isSentElsewhere { return ending }
+                try stageDeadLetter(to: topic, failure)
             case .steps(let code):
                 let fate = try run(code)
-                if case .dropped = fate { return .skipped(failure) }
+                if case .dropped(let reason) = fate {
+                    return reason == program.elsewhereReason ? fate : .skipped(failure)
+                }
             }
             return staged.isEmpty ? .skipped(failure) : .deadLettered(failure)
         } catch {

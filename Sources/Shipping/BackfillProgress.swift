@@ -20,12 +20,15 @@ package struct BackfillProgress: Sendable {
 
     private static let window = Duration.seconds(30)
 
+    private let cluster: String?
     private let pipeline: String
     private let job: String
     private var samples: [(time: ContinuousClock.Instant, bytes: Int64)] = []
     private(set) var latest = Snapshot()
 
-    package init(pipeline: String, job: String) {
+    /// - Parameter cluster: the name of one that is not the process's own.
+    package init(cluster: String? = nil, pipeline: String, job: String) {
+        self.cluster = cluster
         self.pipeline = pipeline
         self.job = job
     }
@@ -91,19 +94,19 @@ package struct BackfillProgress: Sendable {
     }
 
     private var fields: [(name: String, value: String)] {
-        [
-            ("event", LogLine.quoted("backfill.progress")),
-            ("pipeline", LogLine.quoted(pipeline)),
-            ("job", LogLine.quoted(job)),
-            ("bytes_acked", "\(latest.acknowledgedBytes)"),
-            ("bytes_total", "\(latest.totalBytes)"),
-            ("records_sent", "\(latest.recordsSent)"),
-            ("records_dropped", "\(latest.recordsDropped)"),
-            ("failed", "\(latest.recordsFailed)"),
-            ("rate_bytes", "\(bytesPerSecond)"),
-            ("eta_s", secondsLeft.map { "\($0)" } ?? "null"),
-            ("limit", LogLine.quoted(latest.limit)),
-        ]
+        [("event", LogLine.quoted("backfill.progress"))]
+            + (cluster.map { [("cluster", LogLine.quoted($0))] } ?? []) + [
+                ("pipeline", LogLine.quoted(pipeline)),
+                ("job", LogLine.quoted(job)),
+                ("bytes_acked", "\(latest.acknowledgedBytes)"),
+                ("bytes_total", "\(latest.totalBytes)"),
+                ("records_sent", "\(latest.recordsSent)"),
+                ("records_dropped", "\(latest.recordsDropped)"),
+                ("failed", "\(latest.recordsFailed)"),
+                ("rate_bytes", "\(bytesPerSecond)"),
+                ("eta_s", secondsLeft.map { "\($0)" } ?? "null"),
+                ("limit", LogLine.quoted(latest.limit)),
+            ]
     }
 }
 

@@ -1,5 +1,7 @@
 /// The balance of a backfill: what was read is what was sent, dropped or failed.
 package struct BackfillSummary {
+    /// The name of a cluster that is not the process's own.
+    let cluster: String?
     let pipeline: String
     let job: String
     let ledger: Ledger
@@ -8,12 +10,14 @@ package struct BackfillSummary {
     let finishedBefore: Int?
 
     package init(
+        cluster: String? = nil,
         pipeline: String,
         job: String,
         ledger: Ledger,
         seconds: Int64,
         finishedBefore: Int? = nil
     ) {
+        self.cluster = cluster
         self.pipeline = pipeline
         self.job = job
         self.ledger = ledger
@@ -73,7 +77,7 @@ package struct BackfillSummary {
     package var json: String {
         let topics = object(ledger.topics)
         let dropped = object(ledger.dropped)
-        let fields = [
+        var fields = [
             "\"event\":\"backfill.done\"",
             "\"pipeline\":\(LogLine.quoted(pipeline))",
             "\"job\":\(LogLine.quoted(job))",
@@ -88,6 +92,7 @@ package struct BackfillSummary {
             "\"topics\":\(topics)",
             "\"finished_before\":\(isRepeat)",
         ]
+        if let cluster { fields.insert("\"cluster\":\(LogLine.quoted(cluster))", at: 1) }
         return "{" + fields.joined(separator: ",") + "}\n"
     }
 

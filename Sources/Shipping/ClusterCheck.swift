@@ -4,6 +4,7 @@ internal import PipelineLanguage
 
 /// What pipelines need, held against what a cluster says.
 struct ClusterCheck {
+    let destination: Destination
     let standing: ClusterStanding
     let mode: DeliveryMode
     /// Whether sending asks brokers to make a topic that is not there.
@@ -14,9 +15,9 @@ struct ClusterCheck {
     /// What the cluster lacks for a pipeline, at the topics that it names.
     func diagnostics(of plan: Plan) -> [Diagnostic] {
         var found: [Diagnostic] = []
-        for use in plan.topicUses {
+        for use in plan.topicUses(at: destination) {
             guard let names = use.names.all else {
-                found.append(unasked(use))
+                if use.destination == destination { found.append(unasked(use)) }
                 continue
             }
             let topics = names.compactMap { standing.topics[$0] }
@@ -45,17 +46,25 @@ struct ClusterCheck {
         )
     }
 
+    private func label(_ use: TopicUse, _ text: String?) -> String? {
+        guard let cluster = destination.name else { return use.label(text) }
+        return use.label(
+            text.map { "\($0), in the cluster `\(cluster)`" } ?? "in the cluster `\(cluster)`"
+        )
+    }
+
     /// A line for each topic that can be written to, sorted.
     var lines: [String] {
         standing.topics.values.sorted { $0.name < $1.name }.compactMap { topic in
             guard topic.error == .none, topic.mayBe(.write) else { return nil }
             let count = topic.partitionCount
             let partitions = "\(count) partition\(count == 1 ? "" : "s")"
+            let name = topic.name + (destination.name.map { " in \($0)" } ?? "")
             guard let rights = topic.rights else {
-                return "\(topic.name): \(partitions), rights are not told"
+                return "\(name): \(partitions), rights are not told"
             }
             let reading = rights.contains(.read) ? " and read" : ", not read"
-            return "\(topic.name): \(partitions), may be written\(reading)"
+            return "\(name): \(partitions), may be written\(reading)"
         }
     }
 
@@ -66,7 +75,7 @@ struct ClusterCheck {
             .unaskedTopic,
             "`\(use.names.pattern)` cannot be looked up in the cluster",
             at: use.span,
-            label: use.label("known only when a record is made"),
+            label: label(use, "known only when a record is made"),
             help: "of an `enum` all topics are known"
         )
     }
@@ -77,7 +86,7 @@ struct ClusterCheck {
             .badTopic,
             "the cluster refuses the name \(names)",
             at: use.span,
-            label: use.label(nil)
+            label: label(use, nil)
         )
     }
 
@@ -91,7 +100,7 @@ struct ClusterCheck {
             .absentTopic,
             names.count == 1 ? "there is no topic \(names)" : "there are no topics \(names)",
             at: use.span,
-            label: use.label("not in the cluster"),
+            label: label(use, destination == .own ? "not in the cluster" : "not there"),
             help: help
         )
     }
@@ -102,7 +111,7 @@ struct ClusterCheck {
             .noRight,
             "this client may not write to \(names), and not even look at it",
             at: use.span,
-            label: use.label("DESCRIBE is missing"),
+            label: label(use, "DESCRIBE is missing"),
             help: "it needs WRITE on the topic, which includes DESCRIBE"
         )
     }
@@ -113,7 +122,7 @@ struct ClusterCheck {
             .noRight,
             "this client may not write to \(names)",
             at: use.span,
-            label: use.label("WRITE is missing"),
+            label: label(use, "WRITE is missing"),
             help: "it needs WRITE on the topic"
         )
     }
@@ -124,7 +133,7 @@ struct ClusterCheck {
             .noReadRight,
             "this client may not read \(names)",
             at: use.span,
-            label: use.label("READ is missing"),
+            label: label(use, "READ is missing"),
             help:
                 "without READ, a long downtime after a crash may leave it open what Kafka has:"
                 + " then the partition stops"
@@ -141,7 +150,7 @@ struct ClusterCheck {
             .absentPartition,
             "there is no partition \(number) in \(names)",
             at: span,
-            label: use.label(fewest == 1 ? "there is only 0" : "there are 0 to \(fewest - 1)")
+            label: label(use, fewest == 1 ? "there is only 0" : "there are 0 to \(fewest - 1)")
         )
     }
 }

@@ -55,6 +55,9 @@ struct DryOutcome {
 
     private func json(_ fate: String, _ record: StagedRecord, _ failure: RecordFailure?) -> String {
         var fields = ["\"fate\":\"\(fate)\"", "\"topic\":\(LogLine.quoted(record.topicName))"]
+        if let cluster = record.cluster {
+            fields.insert("\"cluster\":\(LogLine.quoted(text(cluster)))", at: 1)
+        }
         if let failure { fields.append("\"error\":\(LogLine.quoted(failure.message))") }
         fields += member("key", record.key)
         if let timestamp = record.timestamp { fields.append("\"timestamp\":\(timestamp)") }
@@ -113,6 +116,7 @@ struct DryOutcome {
 
     private func pretty(_ record: StagedRecord, _ failure: RecordFailure?) -> String {
         var lines = ["\(record.topicName.printable)  \(place.shown)"]
+        if let cluster = record.cluster { lines[0] += "  to \(text(cluster))" }
         if let failure { lines[0] += "  dead letter: \(failure.message.printable)" }
         lines.append("  key    \(record.key.map { text($0).printable } ?? "(none)")")
         if let timestamp = record.timestamp { lines.append("  time   \(timestamp)") }

@@ -10,6 +10,8 @@ package struct LoadedPipeline: Sendable {
     /// What it was compiled with besides its own text.
     let context: PipelineContext
     let secrets: [String: SecretBytes]
+    /// The cluster that gets its records; nil for all of them.
+    let destination: Destination?
     private let standIns: [String: String]
     /// Bytes of a file that one byte of its text takes at most.
     let encodedUnit: Int
@@ -18,28 +20,21 @@ package struct LoadedPipeline: Sendable {
     package var path: String { plan.source.path }
     package var testCount: Int { plan.tests.count }
 
-    /// The topics of every `send`, and of `on error`.
-    var topics: [TopicNames] {
-        switch plan.errorPolicy {
-        case .deadLetter(let topic): plan.topics + [TopicNames(topic)]
-        case .steps(let steps):
-            plan.topics + steps.flatMap(\.sends).map { TopicNames($0.topic) }
-        case .stop, .skip: plan.topics
-        }
-    }
-
     /// - Throws: `ServiceError` (78) for what only shows when the plan meets this host: a missing
     ///   environment variable, an unknown time zone or encoding, a regular expression that PCRE2
     ///   refuses.
     ///
     /// - Parameter isForTests: whether a variable may be missing that its tests give.
+    /// - Parameter destination: the cluster that gets its records; nil for all of them.
     init(
         plan: Plan,
         context: PipelineContext = PipelineContext(),
         secrets: [String: SecretBytes] = [:],
-        isForTests: Bool = false
+        isForTests: Bool = false,
+        destination: Destination? = nil
     ) throws {
         self.plan = plan
+        self.destination = destination
         standIns =
             isForTests
             ? plan.tests.reduce(into: [:]) { $0.merge($1.variables) { first, _ in first } } : [:]
@@ -51,12 +46,23 @@ package struct LoadedPipeline: Sendable {
                 host: hostName(),
                 environment: environmentVariables(),
                 standIns: standIns,
-                secrets: secrets
+                secrets: secrets,
+                destination: destination
             )
             encodedUnit = try Self.makeDecoder(for: plan)?.unitLength ?? 1
         } catch {
             throw ServiceError(.configuration, "\(plan.source.path): \(error)")
         }
+    }
+
+    /// What of it goes to one cluster.
+    func restricted(to destination: Destination) throws -> LoadedPipeline {
+        try LoadedPipeline(
+            plan: plan,
+            context: context,
+            secrets: secrets,
+            destination: destination
+        )
     }
 
     /// The same program with marks at the places that its tests should reach.
@@ -77,7 +83,7 @@ package struct LoadedPipeline: Sendable {
 
     /// All that decides what it makes of a line, as the journal keeps it.
     var journaledText: String {
-        context.defaults.archived(with: plan.source.archive)
+        context.archived(plan.source.archive, namesClusters: plan.namesClusters)
     }
 
     /// Turns this pipeline's files into UTF-8; nil when that is what they are.

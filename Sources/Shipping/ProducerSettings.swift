@@ -5,19 +5,24 @@ internal import PipelineLanguage
 package struct ProducerSettings: Sendable {
     private(set) var configuration: KafkaProducerConfiguration
 
+    /// - Parameter cluster: A `kafka` block that is not the process's own; what the command line says
+    ///   does not concern it.
     /// - Parameter allowsTransactions: Whether they may name a `transactional.id`.
     /// - Parameter environment: Finds what `secret.env("NAME")` stands for.
     /// - Throws: `ServiceError` for a property that is unknown, malformed, or in contradiction to
     ///   another.
     package init(
         deployment: Deployment? = nil,
-        bootstrapServers: String?,
-        properties: [String],
+        cluster: String? = nil,
+        bootstrapServers: String? = nil,
+        properties: [String] = [],
         allowsTransactions: Bool = false,
         environment: (String) -> String? = { _ in nil }
     ) throws {
         configuration = Self.ownDefaults
-        let said = try Self.said(by: deployment, bootstrapServers, properties)
+        let said =
+            try cluster.map { Self.said(by: deployment, of: $0) }
+            ?? Self.said(by: deployment, bootstrapServers, properties)
         do {
             for property in said {
                 // What is written for all commands concerns those that send in transactions.
@@ -27,7 +32,7 @@ package struct ProducerSettings: Sendable {
                 try apply(property, environment)
             }
             guard !configuration.bootstrapServers.isEmpty else {
-                throw ServiceError(.configuration, Self.noBrokers(deployment?.configuration))
+                throw ServiceError(.configuration, Self.noBrokers(deployment, of: cluster))
             }
             guard allowsTransactions || configuration.transactionalID == nil else {
                 throw ServiceError(
@@ -65,7 +70,9 @@ package struct ProducerSettings: Sendable {
         return configuration
     }
 
-    private static func noBrokers(_ configuration: Configuration?) -> String {
+    private static func noBrokers(_ deployment: Deployment?, of cluster: String?) -> String {
+        if let cluster { return "no brokers: `kafka \(cluster)` has no bootstrap.servers" }
+        let configuration = deployment?.configuration
         let clusters = configuration?.clusters.map(\.name) ?? []
         if clusters.count > 1, configuration?.cluster == nil {
             return "which cluster? Choose by --cluster: \(clusters.joined(separator: ", "))"
@@ -105,6 +112,15 @@ extension ProducerSettings {
             said.append(.init(name: name, value: .text(bootstrapServers), origin: .flag("-b")))
         }
         return useful(try said + properties.map(effective))
+    }
+
+    private static func said(
+        by deployment: Deployment?,
+        of cluster: String
+    ) -> [Configuration.Effective] {
+        useful(
+            deployment?.configuration.clusters.first { $0.name == cluster }?.properties ?? []
+        )
     }
 
     /// Leaves out the login or the certificates of a layer that a later one has no use for: that of

@@ -79,12 +79,15 @@ struct Backfill: ParsableCommand {
                     "`backfill` takes one pipeline file, not a folder"
                 )
             }
-            var backfill = try BackfillService(
-                pipeline: only,
-                files: files,
-                settings: kafka.producer(deployment, allowsTransactions: true),
+            return try BackfillService.ship(
+                files,
+                to: kafka.routes(
+                    of: [only],
+                    deployment,
+                    stateDirectory: deployment.stateDirectory,
+                    allowsTransactions: true
+                ),
                 delivery: delivery,
-                stateDirectory: deployment.stateDirectory,
                 options: .init(
                     job: job,
                     restarts: restart,
@@ -100,9 +103,9 @@ struct Backfill: ParsableCommand {
                         stateDirectory: state.stateDir == nil ? deployment.stateDirectory : nil
                     )
                 ),
+                signals: signals,
                 logger: common.makeLogger(deployment)
             )
-            return try backfill.run(signals: signals)
         }
     }
 }

@@ -32,7 +32,8 @@ struct Check: ParsableCommand {
 
     @Flag(
         name: .customLong("kafka"),
-        help: "Ask the cluster whether the topics are there and may be written to; nothing is made."
+        help:
+            "Ask the clusters whether the topics are there and may be written to; nothing is made."
     )
     var asksKafka = false
 
@@ -70,7 +71,7 @@ struct Check: ParsableCommand {
                 format: format,
                 color: common.isColored(deployment),
                 journal: options.journal,
-                cluster: asksKafka ? try question(deployment) : nil,
+                clusters: asksKafka ? question(deployment) : nil,
                 version: versionText
             )
             writeToStandardError(report.text)
@@ -91,14 +92,19 @@ struct Check: ParsableCommand {
         }
     }
 
-    private func question(_ deployment: Deployment) throws -> ClusterQuestion {
-        try ClusterQuestion(
-            settings: kafka.producer(deployment, allowsTransactions: true),
+    private func question(_ deployment: Deployment) -> ClusterQuestion {
+        ClusterQuestion(
             delivery: DeliveryOptions(deployment),
-            stateDirectory: deployment.stateDirectory,
             patience: timeout.duration,
             logger: common.makeLogger(deployment, fallback: .warning)
-        )
+        ) { pipelines in
+            try kafka.routes(
+                of: pipelines,
+                deployment,
+                stateDirectory: deployment.stateDirectory,
+                allowsTransactions: true
+            )
+        }
     }
 
     /// Runs a sample through the pipeline.

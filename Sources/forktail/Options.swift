@@ -114,6 +114,26 @@ struct KafkaOptions: ParsableArguments {
     }
 }
 
+extension KafkaOptions {
+    /// The clusters that pipelines send to: the command line's, and others that they name.
+    func routes(
+        of pipelines: [LoadedPipeline],
+        _ deployment: Deployment,
+        stateDirectory: String,
+        allowsTransactions: Bool = false
+    ) throws -> [Route] {
+        try Route.routes(
+            of: pipelines,
+            in: deployment,
+            stateDirectory: stateDirectory,
+            allowsTransactions: allowsTransactions,
+            environment: { environment($0) }
+        ) {
+            try producer(deployment, allowsTransactions: allowsTransactions)
+        }
+    }
+}
+
 extension KafkaOptions: SettingOptions {
     var settings: [Setting: String] { cluster.map { [.cluster: $0] } ?? [:] }
 }

@@ -44,10 +44,13 @@ struct Run: ParsableCommand {
                 .load(paths: deployment.paths(paths), color: common.isColored(deployment))
             let service = try ShippingService(
                 deployment: deployment,
-                pipelines: pipelines,
-                settings: kafka.producer(deployment, allowsTransactions: true),
+                routes: kafka.routes(
+                    of: pipelines,
+                    deployment,
+                    stateDirectory: deployment.stateDirectory,
+                    allowsTransactions: true
+                ),
                 delivery: options,
-                stateDirectory: deployment.stateDirectory,
                 options: .init(
                     start: start,
                     stopsAtEnd: once,

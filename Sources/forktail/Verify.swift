@@ -70,10 +70,9 @@ struct Verify: ParsableCommand {
                 ? []
                 : try PipelineLoader(for: .atLeastOnce, in: deployment)
                     .load(paths: paths, color: common.isColored(deployment))
-            let service = try VerifyService(
-                pipelines: pipelines,
-                settings: kafka.producer(deployment),
-                stateDirectory: stateDir,
+            return try VerifyService.verify(
+                routes(of: pipelines, deployment),
+                hasState: stateDir != nil,
                 options: .init(
                     topics: topic,
                     from: from,
@@ -83,9 +82,19 @@ struct Verify: ParsableCommand {
                     isQuiet: common.quiet,
                     patience: timeout.duration
                 ),
+                signals: signals,
                 logger: common.makeLogger(deployment, fallback: .warning)
             )
-            return try service.run(signals: signals)
         }
+    }
+
+    private func routes(of pipelines: [LoadedPipeline], _ deployment: Deployment) throws -> [Route]
+    {
+        guard pipelines.isEmpty else {
+            return try kafka.routes(of: pipelines, deployment, stateDirectory: stateDir ?? "")
+        }
+        return try [
+            .own([], settings: kafka.producer(deployment), stateDirectory: stateDir ?? "")
+        ]
     }
 }

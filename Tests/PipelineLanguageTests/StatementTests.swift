@@ -126,12 +126,16 @@ struct StatementTests {
 
     // MARK: send to
 
-    private func found(_ text: String, clusters: [String]) -> [String] {
-        let source = SourceText(path: "p", text: text)
+    private func context(_ clusters: [String]?, own: String? = "main") -> PipelineContext {
         var context = PipelineContext()
         context.clusters = clusters
-        context.cluster = "archive"
-        return PipelineCompiler.compile(source, in: context).diagnostics.map {
+        context.cluster = own
+        return context
+    }
+
+    private func found(_ text: String, clusters: [String]) -> [String] {
+        let source = SourceText(path: "p", text: text)
+        return PipelineCompiler.compile(source, in: context(clusters)).diagnostics.map {
             "\($0.code.rawValue) \(source.text(in: $0.span)): \($0.help ?? "")"
         }
     }
@@ -144,5 +148,67 @@ struct StatementTests {
         #expect(found(text, clusters: ["main"]) == ["E208 archive: \(block); it has main"])
         #expect(found(text, clusters: []) == ["E208 archive: \(block)"])
         verify(Till.ending("send to «E102:{» topic = \"t\"  value = @raw }"))
+    }
+
+    @Test(arguments: ["far-away", "\"far-away\"", "eu.2"])
+    func `a cluster is named as its block is`(name: String) {
+        let text = Till.ending("send to \(name) { topic = \"t\"  value = @raw }").text
+        #expect(found(text, clusters: ["far-away", "eu.2"]) == [])
+    }
+
+    private func destinations(_ steps: String, policy: String, own: String?) throws -> [Destination]
+    {
+        let text = "from \"a\"\nparse text\n\(steps)\n\(policy)\n"
+        let source = SourceText(path: "p", text: text)
+        let plan = PipelineCompiler.compile(source, in: context(nil, own: own)).plan
+        return try #require(plan).destinations
+    }
+
+    private static let twice = """
+        send { topic = "t"  value = @raw }
+        send to archive { topic = "t"  value = @raw }
+        """
+
+    @Test(
+        arguments: [
+            (twice, "on error skip", "main", [.own, .other("archive")]),
+            (twice, "on error skip", "archive", [.own]),
+            (twice, "on error skip", nil, [.own, .other("archive")]),
+            ("send to b { topic = \"t\"  value = @raw }", "on error stop", "main", [.other("b")]),
+            (
+                "send to b { topic = \"t\"  value = @raw }", "on error dead_letter \"d\"", "main",
+                [.own, .other("b")]
+            ),
+            (
+                "send to b { topic = \"t\"  value = @raw }",
+                "on error { send to a { topic = \"d\"  value = @raw } }", "main",
+                [.other("b"), .other("a")]
+            ),
+            ("drop", "on error skip", "main", [.own]),
+        ] as [(String, String, String?, [Destination])]
+    )
+    func `a pipeline goes to the clusters that it names`(
+        steps: String,
+        policy: String,
+        own: String?,
+        found: [Destination]
+    ) throws {
+        #expect(try destinations(steps, policy: policy, own: own) == found)
+    }
+
+    @Test(arguments: ["main", nil])
+    func `whose a cluster was is kept with the text of a pipeline`(own: String?) throws {
+        var kept = context(["main", "archive"], own: own)
+        kept.defaults = PipelineDefaults(errorPolicy: "on error stop")
+        let text = "from \"a\"\nparse text\n\(Self.twice)\n"
+        let archive = kept.archived(text, namesClusters: true)
+        // Another one is the process's own by now, and the cluster is gone.
+        let (found, rest) = context(["other"], own: "other").unarchived(archive)
+        #expect(rest == text)
+        #expect(found.cluster == own)
+        #expect(found.defaults.errorPolicy == "on error stop")
+        let plan = PipelineCompiler.compile(SourceText(path: "p", text: rest), in: found).plan
+        #expect(plan?.destinations == [.own, .other("archive")])
+        #expect(kept.archived(text, namesClusters: false) == kept.defaults.archived(with: text))
     }
 }

@@ -19,7 +19,9 @@ struct GraphTests {
             \(policy)
             """
         let source = SourceText(path: "shop/orders.pipeline", text: text)
-        let (plan, diagnostics) = PipelineCompiler.compile(source)
+        var context = PipelineContext()
+        context.clusters = ["archive"]
+        let (plan, diagnostics) = PipelineCompiler.compile(source, in: context)
         let shown = DiagnosticRenderer(source: source).text(diagnostics)
         return PipelineOutline(plan: try #require(plan, "\(shown)"))
     }
@@ -39,6 +41,24 @@ struct GraphTests {
           reject "small"
         }
         """
+
+    @Test func `a topic of another cluster is another topic, with the cluster's name`() throws {
+        let outline = try outline(
+            """
+            send { topic = "t"  key = id  value = @raw }
+            send to archive { topic = "t"  value = @raw }
+            """
+        )
+        let lines = OutlineText.text(of: [outline]).split(separator: "\n")
+        #expect(lines.contains("  send → t  key id"))
+        #expect(lines.contains("  send → t in archive  no key"))
+        let json = OutlineText.json(of: [outline])
+        #expect(json.contains(#""topics":["t"],"exact":true,"key":"id""#))
+        #expect(json.contains(#""topics":["t"],"exact":true,"cluster":"archive","key":null"#))
+        let chart = FlowChart([outline]).mermaid
+        #expect(chart.contains("[(\"t\")]"))
+        #expect(chart.contains("[(\"t<br/>in archive\")]"))
+    }
 
     @Test func `a terminal shows files, steps and topics in their order`() throws {
         let text = OutlineText.text(of: [

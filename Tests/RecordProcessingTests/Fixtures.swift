@@ -16,10 +16,12 @@ final class Bench {
     init(
         _ pipeline: String,
         environment: [String: String] = [:],
-        secrets: [String: SecretBytes] = [:]
+        secrets: [String: SecretBytes] = [:],
+        destination: Destination? = nil
     ) throws {
         let source = SourceText(path: "fixture.pipeline", text: pipeline)
         var context = PipelineContext()
+        context.clusters = nil
         context.secrets = Set(secrets.keys)
         let (plan, diagnostics) = PipelineCompiler.compile(source, in: context)
         let text = DiagnosticRenderer(source: source).text(diagnostics)
@@ -27,7 +29,8 @@ final class Bench {
             plan: try #require(plan, "\(text)"),
             host: "web-1",
             environment: environment,
-            secrets: secrets
+            secrets: secrets,
+            destination: destination
         )
         processor = RecordProcessor(program: program)
     }
@@ -66,7 +69,20 @@ final class Bench {
         let text = UnsafeRawBufferPointer(rebasing: event[..<bytes.count])
         let position =
             position ?? RecordPosition(line: line, offset: line * 100, readTime: 1_000)
-        switch processor.process(text, in: &file, at: position) {
+        return shown(processor.process(text, in: &file, at: position))
+    }
+
+    /// What comes of the last line when Kafka refuses it.
+    func refuse(_ message: String) -> String {
+        let position = RecordPosition(line: line, offset: line * 100, readTime: 1_000)
+        let text = UnsafeRawBufferPointer(event)
+        return shown(
+            processor.fail(text, in: &file, at: position, kind: .kafka, message: message)
+        )
+    }
+
+    private func shown(_ fate: Fate) -> String {
+        switch fate {
         case .sent: return processor.staged.map(payload).joined(separator: " | ")
         case .dropped(let reason): return "drop: \(processor.program.dropReasons[reason])"
         case .consumed: return "consumed"

@@ -42,12 +42,14 @@ struct ClusterCheckTests {
 
     private static func check(
         _ change: [TopicStanding] = [],
-        mode: DeliveryMode = .exactlyOnce
+        mode: DeliveryMode = .exactlyOnce,
+        destination: Destination = .own
     ) -> ClusterCheck {
         var standing = ClusterStanding()
         for topic in whole + change { standing.topics[topic.name] = topic }
         standing.allowsTransactionalID = mode == .transactional ? false : nil
         return ClusterCheck(
+            destination: destination,
             standing: standing,
             mode: mode,
             mayCreateTopics: true,
@@ -130,6 +132,42 @@ struct ClusterCheckTests {
         #expect(found?.code == .noRight)
         #expect(found?.message == "this client may not use the transactional id `shop`")
         #expect(Self.check().diagnosticOfTransactionalID(at: span) == nil)
+    }
+
+    private static let archiving = """
+        from "/var/log/*.log"
+        parse text
+        send { topic = "orders.eu"  value = @raw }
+        send to archive { topic = "orders.us"  value = @raw }
+        on error dead_letter "orders.dead"
+        """
+
+    @Test(arguments: [
+        (Destination.own, ["orders.eu", "orders.dead"], "not in the cluster"),
+        (.other("archive"), ["orders.us", "orders.dead"], "not there, in the cluster `archive`"),
+        (.other("attic"), [], ""),
+    ])
+    func `a cluster is asked for its own topics, and for dead letters of what it refuses`(
+        destination: Destination,
+        topics: [String],
+        label: String
+    ) throws {
+        var context = PipelineContext()
+        context.clusters = ["main", "archive"]
+        context.cluster = "main"
+        let source = SourceText(path: "a.pipeline", text: Self.archiving)
+        let plan = try #require(PipelineCompiler.compile(source, in: context).plan)
+        let absent = Self.whole.map {
+            TopicStanding(name: $0.name, error: .unknownTopicOrPartition)
+        }
+        let found = Self.check(absent, destination: destination).diagnostics(of: plan)
+        #expect(found.map(\.message) == topics.map { "there is no topic `\($0)`" })
+        #expect(found.allSatisfy { $0.label == label })
+    }
+
+    @Test func `topics of another cluster have its name with them`() {
+        let lines = Self.check(destination: .other("archive")).lines
+        #expect(lines[0] == "orders.dead in archive: 3 partitions, may be written and read")
     }
 
     @Test func `topics that can be written to have a line each`() {

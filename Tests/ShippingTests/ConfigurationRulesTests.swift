@@ -92,8 +92,39 @@ struct ConfigurationRulesTests {
         other.defaults = PipelineDefaults(errorPolicy: "on error stop")
         let today = try LoadedPipeline(plan: plan, context: other)
         let again = try #require(PipelineLoader.pipeline(journaled, today: today))
-        #expect(again.topics.map(\.pattern) == ["t", "dead"])
+        #expect(again.plan.topicUses.map(\.names.pattern) == ["t", "dead"])
         #expect(again.plan.steps.flatMap(\.sends).flatMap(\.headers).map(\.name) == ["team"])
         #expect(again.journaledText == loaded.journaledText)
+    }
+
+    @Test func `an earlier text goes on to the clusters that it named`() throws {
+        let text = """
+            from "a"
+            parse text
+            send to main { topic = "t"  value = @raw }
+            send to archive { topic = "t"  value = @raw }
+            on error stop
+            """
+        var context = PipelineContext()
+        context.clusters = ["main", "archive"]
+        context.cluster = "main"
+        let source = SourceText(path: "/p/a.pipeline", text: text)
+        let plan = try #require(PipelineCompiler.compile(source, in: context).plan)
+        let journaled = PipelineText(
+            version: 1,
+            name: "a",
+            path: "/p/a.pipeline",
+            text: try LoadedPipeline(plan: plan, context: context).journaledText
+        )
+        // `main` has another name now, and `archive` is gone.
+        context.clusters = ["prod"]
+        context.cluster = "prod"
+        for destination in [Destination.own, .other("archive")] {
+            let today = try LoadedPipeline(plan: plan, context: context, destination: destination)
+            let again = try #require(PipelineLoader.pipeline(journaled, today: today))
+            #expect(again.destination == destination)
+            #expect(again.plan.destinations == [.own, .other("archive")])
+            #expect(again.journaledText == journaled.text)
+        }
     }
 }

@@ -58,11 +58,33 @@ struct ConfigurationParser {
         if let twin = layer.clusters.first(where: { $0.name.text == name.text }) {
             reportRepeated("kafka \(name.text)", name.span, first: twin.name.span)
         }
+        checkClusterName(name)
         var entries: [Entry] = []
         try block("to begin the properties") { (reader) throws(Failure) in
             try reader.property(into: &entries)
         }
         layer.clusters.append(ConfigurationFile.Block(name: name, entries: entries))
+    }
+
+    /// What is kept of the cluster lies in a folder of its name.
+    private mutating func checkClusterName(_ name: Name) {
+        let isPlain = name.text.unicodeScalars.allSatisfy { scalar in
+            switch scalar {
+            case "a"..."z", "A"..."Z", "0"..."9", "-", "_", ".": true
+            default: false
+            }
+        }
+        guard !isPlain || name.text.hasPrefix(".") || !(1...100).contains(name.text.utf8.count)
+        else { return }
+        parser.report(
+            Diagnostic(
+                .unknownSetting,
+                "a cluster cannot have this name",
+                at: name.span,
+                help:
+                    "up to 100 letters, digits, `-`, `_` and `.` make one, and no `.` at its start"
+            )
+        )
     }
 
     private mutating func property(into entries: inout [Entry]) throws(Failure) {

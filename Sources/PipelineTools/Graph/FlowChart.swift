@@ -117,6 +117,7 @@ package struct FlowChart: Sendable {
         label: String? = nil
     ) {
         for name in topics.names {
+            let name = name + (topics.cluster.map { "\nin \($0)" } ?? "")
             let node = self.topics[name] ?? append(name, .topic)
             self.topics[name] = node
             for end in loose {

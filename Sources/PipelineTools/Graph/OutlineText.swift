@@ -97,6 +97,7 @@ package enum OutlineText {
 
     private static func json(of topics: PipelineOutline.Topics) -> String {
         "\"topics\":\(quoted(topics.names)),\"exact\":\(topics.isExact)"
+            + (topics.cluster.map { ",\"cluster\":\(quoted($0))" } ?? "")
     }
 
     private static func quoted(_ texts: [String]) -> String {

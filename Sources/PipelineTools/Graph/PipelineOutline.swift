@@ -7,8 +7,11 @@ package struct PipelineOutline: Sendable {
         /// All names, or one with `*` for what depends on the data.
         var names: [String]
         var isExact: Bool
+        /// The name of a cluster that is not the process's own.
+        var cluster: String?
 
-        init(_ topic: Expression) {
+        init(_ topic: Expression, at destination: Destination = .own) {
+            cluster = destination.name
             let names = TopicNames(topic)
             self.names = names.all ?? [names.pattern]
             isExact = names.all != nil
@@ -86,7 +89,10 @@ private struct OutlineReader {
                 otherwise: items(otherwise)
             )
         case .send(let send):
-            .send(PipelineOutline.Topics(send.topic), key: send.key.map { text($0.span) })
+            .send(
+                PipelineOutline.Topics(send.topic, at: send.destination),
+                key: send.key.map { text($0.span) }
+            )
         default: .change(text(step.span))
         }
     }
@@ -104,8 +110,8 @@ extension PipelineOutline.Topics {
 
     /// For people: not more names than one can take in.
     var shown: String {
-        guard names.count > Self.shownLimit else { return names.joined(separator: ", ") }
         let first = names.prefix(Self.shownLimit).joined(separator: ", ")
-        return "\(first) and \(names.count - Self.shownLimit) more"
+        let rest = names.count - Self.shownLimit
+        return first + (rest > 0 ? " and \(rest) more" : "") + (cluster.map { " in \($0)" } ?? "")
     }
 }

@@ -135,8 +135,9 @@ extension DiagnosticCode {
             )
         case .unknownCluster:
             Page(
-                "`send to` names a `kafka` block of forktail.conf, and this process sends to one"
-                    + " cluster only: a pipeline for another one runs in a process of its own.",
+                "`send to` names a `kafka` block of forktail.conf, and there is none of this name. A"
+                    + " `send` without `to` goes to the cluster of `--cluster`, else `main`, else the"
+                    + " only one.",
                 send(
                     "send to archive {\n  topic = \"orders\"\n  value = json(*)\n}",
                     "send {\n  topic = \"orders\"\n  value = json(*)\n}"

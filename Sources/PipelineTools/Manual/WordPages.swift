@@ -70,7 +70,7 @@ extension WordPage {
         statement(
             "send",
             "a Kafka record: topic, key, value, timestamp, partition, headers; all `send`s of a line"
-                + " happen, or none",
+                + " happen, or none; `send to archive { … }` goes to another cluster of forktail.conf",
             "send {\n  topic     = \"orders.${region}\"\n  key       = order_id\n"
                 + "  timestamp = created_at\n  headers   { source = @host }\n  value     = json(*)\n}"
         ),

@@ -48,28 +48,51 @@ package struct BackfillService {
     private var inputs: BackfillInputs
     private let startTime = ContinuousClock.now
 
+    /// Ships files to one cluster after the other, as far as nobody interrupts it.
+    ///
+    /// - Parameter files: none for those that the pipeline names.
+    /// - Throws: `ServiceError` with the exit code and what to do.
+    package static func ship(
+        _ files: [String],
+        to routes: [Route],
+        delivery: DeliveryOptions,
+        options: Options,
+        signals: borrowing Signals,
+        logger: Logger
+    ) throws -> ExitStatus {
+        var status = ExitStatus.success
+        for (index, route) in routes.enumerated() {
+            var service = try BackfillService(
+                route: route,
+                files: files,
+                delivery: delivery,
+                options: options,
+                logger: logger
+            )
+            guard try index > 0 || service.isConfirmed() else { return .success }
+            if let cluster = route.cluster { writeToStandardError("kafka \(cluster)\n") }
+            let ended = try service.run(signals: signals)
+            if status == .success { status = ended }
+            if ended == .temporary || ended == .interrupted { return ended }
+        }
+        return status
+    }
+
     /// Finds the files and what the job has done of them.
     ///
     /// - Throws: `ServiceError` with the exit code and what to do.
-    package init(
-        pipeline: LoadedPipeline,
+    private init(
+        route: Route,
         files: [String],
-        settings: ProducerSettings,
         delivery: DeliveryOptions,
-        stateDirectory: String,
         options: Options,
         logger: Logger
     ) throws {
+        let pipeline = route.pipelines[0]
         self.pipeline = pipeline
         self.options = options
         job = options.job ?? "\(pipeline.name)-\(Self.today())"
-        fleet = try Fleet(
-            pipelines: [pipeline],
-            settings: settings,
-            delivery: delivery,
-            stateDirectory: stateDirectory,
-            logger: logger
-        )
+        fleet = try Fleet(route, delivery: delivery, logger: logger)
         let paths = try files.isEmpty ? pipeline.filesMatchingGlobs() : files
         guard !paths.isEmpty else {
             throw ServiceError(.noInput, "\(pipeline.path): its `from` matches no file")
@@ -80,31 +103,30 @@ package struct BackfillService {
             job: job,
             restarts: options.restarts,
             store: fleet.store,
-            logger: logger
+            logger: fleet.surroundings.logger
         )
     }
 
     /// Ships everything, or as much as there is time for until a signal.
-    package mutating func run(signals: borrowing Signals) throws -> ExitStatus {
-        guard try isConfirmed() else { return .success }
+    private mutating func run(signals: borrowing Signals) throws -> ExitStatus {
         try fleet.start()
         try fleet.waitForKafka(timeout: options.connectTimeout, signals: signals)
         guard try fleet.waitForTransactions(signals: signals) else {
-            _ = fleet.drain(timeout: .zero, signals: signals)
+            _ = [fleet].drain(timeout: .zero, signals: signals)
             return .temporary
         }
         if fleet.transactions != nil { try inputs.refresh(from: fleet.store) }
         for (id, input) in inputs.all.enumerated() { assign(input, id: id) }
         fleet.surroundings.board?.claimedAll()
         var display = ProgressDisplay(
-            BackfillProgress(pipeline: pipeline.name, job: job),
+            BackfillProgress(cluster: fleet.cluster, pipeline: pipeline.name, job: job),
             style: options.progress,
             color: options.color
         )
         var interrupted = false
         var isKept = true
         while !interrupted, isKept, !isDone, fleet.failure == nil {
-            try fleet.refuseOtherCluster()
+            try refuseOtherCluster()
             isKept = fleet.keepsCheckpoints()
             giveUpRewrittenFiles()
             fleet.hurryTransactions()
@@ -116,10 +138,19 @@ package struct BackfillService {
             case .hangUp, nil: display.show(snapshot, now: .now, force: false)
             }
         }
-        var drained = fleet.drain(timeout: .seconds(30), signals: signals)
+        var drained = [fleet].drain(timeout: .seconds(30), signals: signals)
         if drained == .success, !isKept { drained = .cannotCreate }
         display.finish(snapshot, now: .now)
         return try finish(interrupted: interrupted, drained: drained)
+    }
+
+    /// Ends what can never go on.
+    ///
+    /// - Throws: `ServiceError` (78) if the brokers are of another cluster than before.
+    private func refuseOtherCluster() throws {
+        guard let reason = fleet.refusal else { return }
+        fleet.logRefusal(reason)
+        throw ServiceError(.configuration, reason)
     }
 
     // MARK: Files
@@ -197,6 +228,7 @@ package struct BackfillService {
     private func finish(interrupted: Bool, drained: ExitStatus) throws -> ExitStatus {
         let report = fleet.report
         let summary = BackfillSummary(
+            cluster: fleet.cluster,
             pipeline: pipeline.name,
             job: job,
             ledger: report.ledgers[0],

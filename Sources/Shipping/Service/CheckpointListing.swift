@@ -1,8 +1,37 @@
 internal import Checkpointing
 internal import FileTailing
 
-/// What the checkpoint database knows, read beside a running service.
+/// What the checkpoint databases of a state directory know, read beside a running service.
 package struct CheckpointListing {
+    private let clusters: [(name: String?, checkpoints: ClusterCheckpoints)]
+
+    /// - Throws: `ServiceError` (66 when there is no database, 73 when it cannot be trusted).
+    package init(stateDirectory: String) throws {
+        clusters = try StateDirectories.all(in: stateDirectory).map { cluster, path in
+            (cluster, try ClusterCheckpoints(stateDirectory: path))
+        }
+    }
+
+    /// The process's own cluster first, each other under its name.
+    package var table: String {
+        clusters.map { name, checkpoints in
+            name.map { "\nkafka \($0)\n" + checkpoints.table } ?? checkpoints.table
+        }.joined()
+    }
+
+    /// One object a line; `cluster` says of which cluster that is not the process's own.
+    package var json: String {
+        clusters.map { name, checkpoints in
+            guard let name else { return checkpoints.json }
+            let member = "\"cluster\":\(LogLine.quoted(name)),"
+            return checkpoints.json.split(separator: "\n")
+                .map { "{\(member)\($0.dropFirst())\n" }.joined()
+        }.joined()
+    }
+}
+
+/// What is known of the files that are sent to one cluster.
+private struct ClusterCheckpoints {
     /// A row, and the file as it is now.
     private struct Entry {
         let row: FileCheckpoint
@@ -17,7 +46,7 @@ package struct CheckpointListing {
     private let journal: JournalListing
 
     /// - Throws: `ServiceError` (66 when there is no database, 73 when it cannot be trusted).
-    package init(stateDirectory: String) throws {
+    init(stateDirectory: String) throws {
         do throws(CheckpointError) {
             let store = try CheckpointStore.open(readOnly: stateDirectory + "/checkpoints.db")
             let files = try store.allFiles()
@@ -39,7 +68,7 @@ package struct CheckpointListing {
         return try? file.status().size
     }
 
-    package var table: String {
+    var table: String {
         var cells = [["PIPELINE", "JOB", "OFFSET", "LAG", "LINE", "STATE", "PATH"]]
         for entry in entries {
             let row = entry.row
@@ -67,7 +96,7 @@ package struct CheckpointListing {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    package var json: String {
+    var json: String {
         let files = entries.map { entry in
             let row = entry.row
             var fields = [

@@ -3,42 +3,48 @@ internal import Kafka
 package import Logging
 internal import PipelineLanguage
 
-/// Which cluster `forktail check --kafka` asks, and how long it waits for an answer.
+/// How `forktail check --kafka` asks clusters, and how long it waits for an answer.
 package struct ClusterQuestion {
-    private let settings: ProducerSettings
     private let delivery: DeliveryOptions
-    private let stateDirectory: String
     private let patience: Duration
     private let logger: Logger
+    /// The clusters that pipelines send to, under the settings with which they are to run.
+    private let routes: ([LoadedPipeline]) throws -> [Route]
 
-    /// - Parameter settings: Those under which the pipelines are to run.
-    /// - Parameter stateDirectory: Where the transactional id is from that no property names.
-    /// - Throws: `ServiceError` (78) for properties that the promise cannot be kept with.
+    /// - Parameter routes: the clusters that pipelines send to, under the settings with which they are
+    ///   to run.
     package init(
-        settings: ProducerSettings,
         delivery: DeliveryOptions,
-        stateDirectory: String,
         patience: Duration,
-        logger: Logger
-    ) throws {
-        try delivery.check(settings.configuration)
-        self.settings = settings
+        logger: Logger,
+        routes: @escaping ([LoadedPipeline]) throws -> [Route]
+    ) {
         self.delivery = delivery
-        self.stateDirectory = stateDirectory
         self.patience = patience
         self.logger = logger
+        self.routes = routes
     }
 
-    /// Asks for all topics that the pipelines can name.
+    /// Asks each cluster for all topics that the pipelines can name there.
     ///
-    /// - Throws: `ServiceError`: 69 when no broker answers, 77 when one refuses.
-    func ask(for plans: [Plan]) throws(ServiceError) -> ClusterCheck {
-        let topics = Set(plans.flatMap(\.topicUses).flatMap { $0.names.all ?? [] })
-        let transactionalID = delivery.mode == .transactional ? transactionalID : nil
+    /// - Throws: `ServiceError`: 69 when no broker answers, 77 when one refuses, 78 for properties that
+    ///   the promise cannot be kept with.
+    func ask(for pipelines: [LoadedPipeline]) throws -> [ClusterCheck] {
+        try routes(pipelines).map(ask)
+    }
+
+    private func ask(_ route: Route) throws -> ClusterCheck {
+        let settings = route.settings
+        try delivery.check(settings.configuration)
+        let uses = route.pipelines.flatMap { $0.plan.topicUses(at: route.destination) }
+        let topics = Set(uses.flatMap { $0.names.all ?? [] })
+        let transactionalID =
+            delivery.mode == .transactional ? transactionalID(of: route) : nil
         var configuration = settings.configuration
         configuration.transactionalID = transactionalID
         do {
             return ClusterCheck(
+                destination: route.destination,
                 standing: try ClusterInquiry.ask(
                     configuration,
                     topics: topics.sorted(),
@@ -58,9 +64,9 @@ package struct ClusterQuestion {
     }
 
     /// Nil when it will be made with the state directory.
-    private var transactionalID: String? {
-        if let id = settings.configuration.transactionalID { return id }
-        let path = stateDirectory + "/checkpoints.db"
+    private func transactionalID(of route: Route) -> String? {
+        if let id = route.settings.configuration.transactionalID { return id }
+        let path = route.stateDirectory + "/checkpoints.db"
         return (try? CheckpointStore.open(readOnly: path)).map(RunningTransactions.ownID)
     }
 }

@@ -142,7 +142,7 @@ private struct SecretReader {
     }
 
     func warnings(about configuration: Configuration) -> [Diagnostic] {
-        let properties = ProducerSettings.useful(configuration.cluster?.properties ?? [])
+        let properties = configuration.clusters.flatMap { ProducerSettings.useful($0.properties) }
         return
             (configuration.secrets.compactMap(absence)
             + (configuration.secrets + properties).compactMap(exposure)).sorted {

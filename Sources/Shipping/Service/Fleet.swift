@@ -3,8 +3,10 @@ internal import FileTailing
 internal import Kafka
 internal import Logging
 
-/// The lanes, the producer and the checkpoints that they share.
+/// The lanes that send to one cluster, the producer and the checkpoints that they share.
 struct Fleet: Sendable {
+    /// The name of a cluster that is not the process's own.
+    let cluster: String?
     let surroundings: LaneSurroundings
     let engine: ProducerEngine
     let store: CheckpointStore
@@ -14,17 +16,22 @@ struct Fleet: Sendable {
     /// Nil where records are sent without transactions.
     let transactions: RunningTransactions?
 
+    /// - Parameter share: what part of the files that this process may have open it holds at most.
     /// - Throws: `ServiceError` when the state directory or the producer cannot be had.
     init(
-        pipelines: [LoadedPipeline],
-        settings: ProducerSettings,
+        _ route: Route,
         delivery: DeliveryOptions,
-        stateDirectory: String,
+        share: Int = 1,
         logger: Logger
     ) throws {
+        cluster = route.cluster
+        let pipelines = route.pipelines
+        let settings = route.settings
+        var logger = logger
+        if let cluster { logger[metadataKey: "cluster"] = "\(cluster)" }
         try delivery.check(settings.configuration)
         raiseOpenFileLimit()
-        store = try openStore(in: stateDirectory, delivery.durability)
+        store = try openStore(in: route.stateDirectory, delivery.durability)
         let isJournaled = delivery.mode == .exactlyOnce
         let isTransactional = delivery.mode == .transactional
         if !isTransactional { try RunningTransactions.refusePending(in: store) }
@@ -62,7 +69,7 @@ struct Fleet: Sendable {
             pool: pool,
             store: transactions?.checkpoints ?? store,
             disk: LinuxDisk(),
-            openFileLimit: openFileLimit() / processorCount(),
+            openFileLimit: openFileLimit() / processorCount() / share,
             wallClock: wallClockMilliseconds,
             logger: logger
         )
@@ -185,19 +192,25 @@ struct Fleet: Sendable {
         return false
     }
 
-    /// Ends what can never go on.
-    ///
-    /// - Throws: `ServiceError` (78) if the brokers are of another cluster than before.
-    func refuseOtherCluster() throws {
-        guard let reason = engine.statistics.refusal else { return }
+    /// Why the brokers are taken for those of another cluster than before; nil if they are not.
+    var refusal: String? { engine.statistics.refusal }
+
+    func logRefusal(_ reason: String) {
         surroundings.logger.error(
             "the brokers are of another cluster: nothing was sent",
             metadata: ["event": "cluster.changed", "cause": "\(reason)"]
         )
-        throw ServiceError(.configuration, reason)
     }
 
     // MARK: Starting and stopping
+
+    /// Lets go of what only one process may have; the lanes have ended.
+    func close() {
+        engine.stop()
+        journal?.thread.stop()
+        transactions?.thread.stop()
+        try? store.close()
+    }
 
     /// Waits until a broker has answered.
     ///
@@ -226,12 +239,19 @@ struct Fleet: Sendable {
     /// - Returns: false when a signal came first.
     /// - Throws: `ServiceError` when Kafka does not let this process send.
     func waitForTransactions(signals: borrowing Signals) throws -> Bool {
-        guard let transactions else { return true }
-        while !transactions.thread.status.isResolved {
-            try refuseFailure()
+        while try !isReady() {
             if case .stop = signals.wait(for: .milliseconds(10)) { return false }
         }
         return true
+    }
+
+    /// Whether it is known what an earlier run has committed.
+    ///
+    /// - Throws: `ServiceError` when Kafka does not let this process send.
+    func isReady() throws -> Bool {
+        guard let status = transactions?.thread.status, !status.isResolved else { return true }
+        if let failure = status.failure { throw ServiceError(failure.status, failure.message) }
+        return false
     }
 
     /// Lets a commit come early if it is all that is waited for.
@@ -243,69 +263,6 @@ struct Fleet: Sendable {
 
     /// Why nothing can be sent any more.
     var failure: TransactionFailure? { transactions?.thread.status.failure }
-
-    private func refuseFailure() throws {
-        if let failure { throw ServiceError(failure.status, failure.message) }
-    }
-
-    /// Sends what was read, waits for it as long as allowed, and writes the checkpoints.
-    func drain(timeout: Duration, signals: borrowing Signals) -> ExitStatus {
-        let deadline = ContinuousClock.now + timeout
-        var status = endTransactions(until: deadline, signals: signals)
-        for lane in lanes where status == .success { lane.post(.drain) }
-        while lanes.contains(where: \.isRunning) {
-            if case .stop(isInterrupt: true) = signals.wait(for: .milliseconds(5)) {
-                abort(&status, .interrupted)
-            } else if ContinuousClock.now >= deadline, status == .success {
-                noteTimeout()
-                abort(&status, .temporary)
-            }
-        }
-        engine.stop()
-        journal?.thread.stop()
-        transactions?.thread.stop()
-        try? store.close()
-        // What was sent will be sent again: that must not look like a success.
-        return status == .success && report.hasUnsavedCheckpoints ? .cannotCreate : status
-    }
-
-    /// Waits for the last commit; lanes are told to end at once where there is none.
-    private func endTransactions(
-        until deadline: ContinuousClock.Instant,
-        signals: borrowing Signals
-    ) -> ExitStatus {
-        guard let thread = transactions?.thread else { return .success }
-        thread.post(.finish)
-        var status = ExitStatus.success
-        while !thread.status.isFinished, status == .success {
-            if case .stop(isInterrupt: true) = signals.wait(for: .milliseconds(5)) {
-                abort(&status, .interrupted)
-            } else if ContinuousClock.now >= deadline {
-                noteTimeout()
-                abort(&status, thread.status.isStoreFailing ? .cannotCreate : .temporary)
-            }
-        }
-        if let failure = thread.status.failure {
-            abort(&status, failure.status)
-        } else if status == .success, thread.status.hasUncommitted {
-            abort(&status, .temporary)
-        }
-        return status
-    }
-
-    private func noteTimeout() {
-        surroundings.logger.warning(
-            "not all was acknowledged in time",
-            metadata: [
-                "event": "service.drain_timeout"
-            ]
-        )
-    }
-
-    private func abort(_ status: inout ExitStatus, _ reason: ExitStatus) {
-        status = reason
-        for lane in lanes { lane.post(.abort) }
-    }
 }
 
 /// Opens the checkpoint database of a state directory.

@@ -32,6 +32,8 @@ package struct PipelineLoader {
         let source: SourceText
         let plan: Plan?
         var diagnostics: [Diagnostic]
+        /// Made of the plan where more is to be found out than the text says.
+        var pipeline: LoadedPipeline?
     }
 
     private let mode: DeliveryMode
@@ -51,7 +53,8 @@ package struct PipelineLoader {
     /// Checks files and folders of them.
     ///
     /// - Parameter journal: what it keeps of batches on their way.
-    /// - Parameter cluster: asked for the topics of pipelines that are free of errors; nil for none.
+    /// - Parameter clusters: asks those that pipelines send to for their topics, if no pipeline is
+    ///   wrong; nil to ask none.
     /// - Parameter version: of Forktail, for the log that SARIF makes.
     /// - Throws: `ServiceError` (66) when a file cannot be read.
     package func check(
@@ -59,7 +62,7 @@ package struct PipelineLoader {
         format: DiagnosticFormat,
         color: Bool,
         journal: JournalContent = .positions,
-        cluster: ClusterQuestion? = nil,
+        clusters: ClusterQuestion? = nil,
         version: String
     ) throws -> Report {
         var compiled = try compile(paths)
@@ -67,6 +70,7 @@ package struct PipelineLoader {
         for index in compiled.indices {
             guard let plan = compiled[index].plan else { continue }
             let pipeline = try load(plan)
+            compiled[index].pipeline = pipeline
             compiled[index].diagnostics += try pipeline.emptyGlobWarnings()
             compiled[index].diagnostics += try readers.warnings(adding: pipeline)
             if mode == .exactlyOnce, journal == .positions {
@@ -75,9 +79,9 @@ package struct PipelineLoader {
         }
         var failure: ServiceError?
         var topics: [String] = []
-        do throws(ServiceError) {
-            if let cluster { topics = try ask(cluster, about: &compiled) }
-        } catch {
+        do {
+            if let clusters { topics = try ask(clusters, about: &compiled) }
+        } catch let error as ServiceError {
             failure = error
         }
         for index in compiled.indices {
@@ -96,27 +100,32 @@ package struct PipelineLoader {
         return report
     }
 
-    /// Holds pipelines against a cluster, unless one of them is wrong.
+    /// Holds pipelines against their clusters, unless one of them is wrong.
     ///
     /// - Returns: A line for each topic that can be written to.
     private func ask(
-        _ cluster: ClusterQuestion,
+        _ clusters: ClusterQuestion,
         about compiled: inout [Compiled]
-    ) throws(ServiceError) -> [String] {
+    ) throws -> [String] {
         let diagnostics = compiled.flatMap(\.diagnostics)
         guard !diagnostics.contains(where: { $0.severity == .error }) else { return [] }
-        let check = try cluster.ask(for: compiled.compactMap(\.plan))
+        let checks = try clusters.ask(for: compiled.compactMap(\.pipeline))
+        for check in checks { apply(check, to: &compiled) }
+        return checks.flatMap(\.lines)
+    }
+
+    private func apply(_ check: ClusterCheck, to compiled: inout [Compiled]) {
         var isTransactionalIDNamed = false
         for index in compiled.indices {
             guard let plan = compiled[index].plan else { continue }
             compiled[index].diagnostics += check.diagnostics(of: plan)
-            guard !isTransactionalIDNamed, let first = plan.topicUses.first else { continue }
+            let uses = plan.topicUses(at: check.destination)
+            guard !isTransactionalIDNamed, let first = uses.first else { continue }
             isTransactionalIDNamed = true
             if let found = check.diagnosticOfTransactionalID(at: first.span) {
                 compiled[index].diagnostics.append(found)
             }
         }
-        return check.lines
     }
 
     /// Loads pipelines that are free of errors.
@@ -243,18 +252,21 @@ package struct PipelineLoader {
 
     /// Makes a pipeline of a text that was checked when it was read; nil if it does not load now.
     ///
-    /// - Parameter today: a pipeline of today, whose surroundings it has but for the defaults.
+    /// - Parameter today: a pipeline of today, whose cluster and surroundings it has but for the defaults.
     static func pipeline(_ text: PipelineText, today: LoadedPipeline?) -> LoadedPipeline? {
-        var context = today?.context ?? PipelineContext()
-        let (defaults, own) = PipelineDefaults.unarchived(text.text)
+        var (context, own) = (today?.context ?? PipelineContext()).unarchived(text.text)
         let (source, included) = SourceText.unpack(own, path: text.path)
-        context.defaults = defaults
         context.read = { path in
             included[path].map { .bytes($0) } ?? .unreadable("it is not in the journal")
         }
         let secrets = today?.secrets ?? [:]
         guard let plan = PipelineCompiler.compile(source, in: context).plan else { return nil }
-        return try? LoadedPipeline(plan: plan, context: context, secrets: secrets)
+        return try? LoadedPipeline(
+            plan: plan,
+            context: context,
+            secrets: secrets,
+            destination: today?.destination
+        )
     }
 
     /// The pipeline files that paths name, those of a folder in the order of their names.
@@ -311,7 +323,7 @@ private func isDirectory(_ path: String) -> Bool {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }
 
-private func directoryEntries(_ path: String) throws -> [String] {
+func directoryEntries(_ path: String) throws -> [String] {
     guard let directory = opendir(path) else {
         throw ServiceError(.noInput, "\(path) cannot be listed: \(systemErrorText(errno))")
     }

@@ -1,7 +1,45 @@
 internal import Checkpointing
 
-/// How the service of a state directory stands, read beside it.
+/// How the service of a state directory stands, read beside it: for each cluster that it sends to.
 package struct StatusReport {
+    private let clusters: [(name: String?, status: ClusterStatus)]
+
+    /// - Throws: `ServiceError` (66 when there is no database, 73 when it cannot be trusted).
+    package init(stateDirectory: String) throws {
+        clusters = try StateDirectories.all(in: stateDirectory).map { cluster, path in
+            (cluster, try ClusterStatus(stateDirectory: path))
+        }
+    }
+
+    /// 0 for a service that does what it should, 1 for one that does not do all of it yet, 2 for one
+    /// that does not run, or cannot send to a partition.
+    ///
+    /// A cluster to which the service does not send any more counts for nothing.
+    package var status: ExitStatus {
+        let running = clusters.map(\.status).filter(\.isRunning)
+        let all = running.isEmpty ? clusters.map(\.status) : running
+        return all.map(\.status).max { $0.rawValue < $1.rawValue } ?? .success
+    }
+
+    package var text: String {
+        clusters.map { name, status in
+            name.map { "\nkafka \($0)\n" + status.text } ?? status.text
+        }.joined()
+    }
+
+    /// The process's own cluster, with the others under `clusters`.
+    package var json: String {
+        var fields = clusters.first { $0.name == nil }?.status.fields ?? []
+        let others = clusters.compactMap { name, status in
+            name.map { "\(LogLine.quoted($0)):{\(status.fields.joined(separator: ","))}" }
+        }
+        if !others.isEmpty { fields.append("\"clusters\":{\(others.joined(separator: ","))}") }
+        return "{" + fields.joined(separator: ",") + "}\n"
+    }
+}
+
+/// How that stands which is sent to one cluster.
+private struct ClusterStatus {
     /// Batches and the records in them.
     fileprivate struct Amount {
         var batches = 0
@@ -29,7 +67,7 @@ package struct StatusReport {
     private let recovery: RecoveryStanding
 
     /// - Throws: `ServiceError` (66 when there is no database, 73 when it cannot be trusted).
-    package init(stateDirectory: String) throws {
+    init(stateDirectory: String) throws {
         directory = stateDirectory
         owner = StateDirectoryOwner(of: stateDirectory)
         let isRunning = owner?.isRunning ?? false
@@ -52,7 +90,9 @@ package struct StatusReport {
 
     /// 0 for a service that does what it should, 1 for one that does not do all of it yet, 2 for one
     /// that does not run, or cannot send to a partition.
-    package var status: ExitStatus { recovery.status(isRunning: owner?.isRunning ?? false) }
+    var status: ExitStatus { recovery.status(isRunning: isRunning) }
+
+    var isRunning: Bool { owner?.isRunning ?? false }
 
     private var health: String {
         switch status {
@@ -73,7 +113,7 @@ package struct StatusReport {
         return owner.description
     }
 
-    package var text: String {
+    var text: String {
         var lines = [
             ("state", directory.printable), ("service", service), ("health", health),
             ("delivery", delivery),
@@ -97,7 +137,8 @@ package struct StatusReport {
         }.joined()
     }
 
-    package var json: String {
+    /// Members of a JSON object.
+    var fields: [String] {
         var fields = [
             "\"state_dir\":\(LogLine.quoted(directory))",
             "\"is_running\":\(owner?.isRunning ?? false)",
@@ -116,11 +157,11 @@ package struct StatusReport {
             fields.append("\"producer_id\":\(session.producerID)")
             fields.append("\"epoch\":\(session.epoch)")
         }
-        return "{" + fields.joined(separator: ",") + "}\n"
+        return fields
     }
 }
 
-extension StatusReport.Amount {
+extension ClusterStatus.Amount {
     fileprivate var text: String { "\(records) records in \(batches) batches" }
     fileprivate var json: String { "{\"batches\":\(batches),\"records\":\(records)}" }
 }

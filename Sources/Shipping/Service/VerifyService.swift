@@ -39,6 +39,8 @@ package struct VerifyService {
         }
     }
 
+    /// The name of a cluster that is not the process's own.
+    private let cluster: String?
     private let pipelines: [LoadedPipeline]
     private let options: Options
     private let topics: [String]
@@ -47,24 +49,62 @@ package struct VerifyService {
     private let listener: VerifyListener
     private let reader: TopicReader
 
-    /// Reads the checkpoints, before any record: what they have passed must be in the topics.
+    /// Reads back what is in one cluster after the other.
     ///
-    /// - Parameter stateDirectory: nil when there is none to hold the topics against.
-    /// - Throws: `ServiceError`: 64 when no topic is named, 66 when there are no checkpoints, 73 when
-    ///   they cannot be trusted, 78 for a wrong property.
-    package init(
-        pipelines: [LoadedPipeline],
-        settings: ProducerSettings,
-        stateDirectory: String?,
+    /// - Parameter hasState: whether there are checkpoints to hold the topics against.
+    /// - Throws: `ServiceError`: 64 when no topic is named, 65 for what cannot be read, 66 when there
+    ///   are no checkpoints, 69 when no broker answers, 73 when checkpoints cannot be trusted, 77 when
+    ///   a broker refuses, 78 for a wrong property.
+    package static func verify(
+        _ routes: [Route],
+        hasState: Bool,
+        options: Options,
+        signals: borrowing Signals,
+        logger: Logger
+    ) throws -> ExitStatus {
+        var status = ExitStatus.success
+        for (route, topics) in zip(routes, named(options.topics, among: routes)) {
+            // Those that were named are in other clusters.
+            if topics.isEmpty, !options.topics.isEmpty { continue }
+            var options = options
+            options.topics = topics
+            let service = try VerifyService(
+                route,
+                hasState: hasState,
+                options: options,
+                logger: logger
+            )
+            let ended = try service.run(signals: signals)
+            if status == .success { status = ended }
+            if ended == .temporary { return ended }
+        }
+        return status
+    }
+
+    /// For each cluster those of some topics that are there; the first has what no pipeline knows.
+    private static func named(_ topics: [String], among routes: [Route]) -> [[String]] {
+        routes.enumerated().map { index, route in
+            topics.filter { topic in
+                let owners = routes.indices.filter { routes[$0].mayNameTopic(topic) }
+                return owners.contains(index) || owners.isEmpty && index == 0
+            }
+        }
+    }
+
+    /// Reads the checkpoints, before any record: what they have passed must be in the topics.
+    private init(
+        _ route: Route,
+        hasState: Bool,
         options: Options,
         logger: Logger
     ) throws {
-        self.pipelines = pipelines
+        cluster = route.cluster
+        pipelines = route.pipelines
         self.options = options
-        state = try stateDirectory.map(KnownState.init(in:))
-        topics = try Self.topics(pipelines, options, state)
+        state = try hasState ? KnownState(in: route.stateDirectory) : nil
+        topics = try Self.topics(route, options, state)
         listener = VerifyListener(isCut: options.from != nil)
-        var configuration = settings.configuration
+        var configuration = route.settings.configuration
         // Nothing is sent: a broker that lacks what a producer needs can be read from.
         configuration.isIdempotenceEnabled = false
         configuration.compressionType = .none
@@ -86,24 +126,22 @@ package struct VerifyService {
     }
 
     private static func topics(
-        _ pipelines: [LoadedPipeline],
+        _ route: Route,
         _ options: Options,
         _ state: KnownState?
     ) throws -> [String] {
         guard options.topics.isEmpty else { return Set(options.topics).sorted() }
         // What was sent to is known without the pipelines.
         var topics = state?.topics ?? []
-        for pipeline in pipelines {
-            for names in pipeline.topics {
-                guard let all = names.all else {
-                    if !topics.isEmpty { continue }
-                    throw ServiceError(
-                        .usage,
-                        "\(pipeline.path) sends to \(names.pattern): name the topics, as -t NAME"
-                    )
-                }
-                topics.formUnion(all)
+        for (path, names) in route.topics {
+            guard let all = names.all else {
+                if !topics.isEmpty { continue }
+                throw ServiceError(
+                    .usage,
+                    "\(path) sends to \(names.pattern): name the topics, as -t NAME"
+                )
             }
+            topics.formUnion(all)
         }
         guard !topics.isEmpty else {
             throw ServiceError(.usage, "name a pipeline, or topics, as -t orders")
@@ -112,10 +150,7 @@ package struct VerifyService {
     }
 
     /// Reads, and prints the report on standard output.
-    ///
-    /// - Throws: `ServiceError`: 69 when no broker answers, 77 when one refuses, 65 for what cannot
-    ///   be read.
-    package func run(signals: borrowing Signals) throws -> ExitStatus {
+    private func run(signals: borrowing Signals) throws -> ExitStatus {
         reader.start(for: listener)
         defer { reader.stop() }
         var shown = ContinuousClock.now
@@ -149,6 +184,7 @@ package struct VerifyService {
 
     private func makeReport() -> VerifyReport {
         var report = listener.report(topics: topics)
+        report.cluster = cluster
         report.audit.compareTopics()
         for stream in Set(report.audit.streams).union(state?.streams ?? []).sorted() {
             let runs = report.audit.runs(of: stream)

@@ -22,6 +22,8 @@ package struct VerifyReport: Sendable {
         var name: String { self.path?.printable ?? "file \(self.stream)" }
     }
 
+    /// The name of a cluster that is not the process's own.
+    package var cluster: String?
     package var topics: [String]
     package var audit: PositionAudit
     package var files: [File] = []
@@ -129,6 +131,7 @@ package struct VerifyReport: Sendable {
         let where_ =
             "\(records) records of \(self.files.count) files in \(self.partitionCount)"
             + " partitions of \(self.topics.joined(separator: ", "))"
+            + (self.cluster.map { " in \($0)" } ?? "")
         guard self.hasMarks else { return "nothing proven: no record says where it comes from" }
         guard self.isClean else { return "faults found: \(where_)" }
         let proven = self.files.count { !$0.findings.isEmpty }
@@ -155,7 +158,7 @@ package struct VerifyReport: Sendable {
         let counts = PositionAudit.Fault.Kind.allCases.map { kind in
             "\"\(kind.rawValue)\":\(self.audit.faultCounts[kind] ?? 0)"
         }
-        let fields = [
+        var fields = [
             "\"proven\":\(self.isProven)",
             "\"topics\":[\(self.topics.map(LogLine.quoted).joined(separator: ","))]",
             "\"partitions\":\(self.partitionCount)",
@@ -167,6 +170,7 @@ package struct VerifyReport: Sendable {
             "\"files\":[\(self.files.map(Self.json).joined(separator: ","))]",
             "\"not_checked\":[\(self.notChecked.map(LogLine.quoted).joined(separator: ","))]",
         ]
+        if let cluster { fields.append("\"cluster\":\(LogLine.quoted(cluster))") }
         return "{" + fields.joined(separator: ",") + "}\n"
     }
 
