@@ -27,6 +27,12 @@ struct WatcherWorker {
         let key: FileKey
     }
 
+    /// The name under which a file was begun.
+    private struct FirstName: Hashable {
+        let set: Int
+        let path: String
+    }
+
     /// A file that a lane reads.
     private struct Active {
         let set: Int
@@ -54,6 +60,8 @@ struct WatcherWorker {
     private var files: [Claim: Int] = [:]
     private var byRow: [Int64: Int] = [:]
     private var byPath: [String: Int] = [:]
+    /// The last file that was begun under a name, also in an earlier life.
+    private var byFirstName: [FirstName: Int] = [:]
     private var nextFile = 0
     private var nextSweep: ContinuousClock.Instant?
     private var overflows: Int64 = 0
@@ -101,11 +109,12 @@ struct WatcherWorker {
     mutating func advance(now: ContinuousClock.Instant) {
         let isFirst = nextSweep == nil
         for item in surroundings.news.take() { take(item) }
-        let events = watcher.advance(
+        var events = watcher.advance(
             now: now,
             wallClock: surroundings.wallClock() &* 1_000_000,
             knowing: known
         )
+        if isFirst { events.putInOrderOfBeginning() }
         register(events)
         for event in events { handle(event) }
         noteOverflows()
@@ -135,6 +144,8 @@ struct WatcherWorker {
         let key = FileKey(device: row.device, inode: row.inode)
         if byRow[row.id] == file { byRow[row.id] = nil }
         if byPath[row.path] == file { byPath[row.path] = nil }
+        let firstName = FirstName(set: source.set, path: row.firstPath)
+        if byFirstName[firstName] == file { byFirstName[firstName] = nil }
         let isOwner = files[Claim(set: source.set, key: key)] == file
         if isOwner { files[Claim(set: source.set, key: key)] = nil }
         if row.id == FileCheckpoint.unregisteredID {
@@ -373,7 +384,7 @@ struct WatcherWorker {
         let id = nextFile
         nextFile += 1
         let unitLength = surroundings.pipelines[set].encodedUnit
-        let before = byPath[file.path].flatMap { active[$0]?.set == set ? $0 : nil }
+        let before = predecessor(of: row, at: file.path, in: set)
         let lane = before.flatMap { active[$0]?.lane } ?? id % laneCount
         let assignment = LaneAssignment(
             id: id,
@@ -394,6 +405,7 @@ struct WatcherWorker {
         if row.id != FileCheckpoint.unregisteredID {
             byRow[row.id] = id
             byPath[file.path] = id
+            byFirstName[FirstName(set: set, path: row.firstPath)] = id
         }
         logger.info(
             "a file is read",
@@ -403,6 +415,16 @@ struct WatcherWorker {
             ]
         )
         post(lane, .add(assignment))
+    }
+
+    /// The file that had a file's name before it, if a lane has it: it is read first.
+    private func predecessor(of row: FileCheckpoint, at path: String, in set: Int) -> Int? {
+        if let named = byPath[path], active[named]?.set == set { return named }
+        // It was renamed before a restart.
+        guard let begun = byFirstName[FirstName(set: set, path: row.firstPath)],
+            let source = active[begun], source.row.id < row.id
+        else { return nil }
+        return begun
     }
 
     /// Tells a lane where the bytes of one of its files are now.
@@ -568,5 +590,29 @@ extension KnownFile {
                 guardBytes: row.checkpoint.guardBytes
             )
         )
+    }
+}
+
+extension [WatchEvent] {
+    /// Has files that were read before come before others, the earliest begun foremost: others may
+    /// have to wait for them.
+    fileprivate mutating func putInOrderOfBeginning() {
+        let places = indices.filter { if case .found = self[$0] { true } else { false } }
+        let found = places.sorted {
+            (self[$0].begun ?? .max, $0) < (self[$1].begun ?? .max, $1)
+        }
+        let ordered = found.map { self[$0] }
+        for (place, event) in zip(places, ordered) { self[place] = event }
+    }
+}
+
+extension WatchEvent {
+    /// The number of the row of a file that was read before.
+    fileprivate var begun: Int64? {
+        guard case .found(_, let file) = self else { return nil }
+        switch file.verdict {
+        case .resumed(let known), .continued(let known): return known.id
+        case .new, .copied: return nil
+        }
     }
 }

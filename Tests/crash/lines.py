@@ -192,9 +192,14 @@ class Writer(threading.Thread):
         is_refused = number % REFUSED == 0
         return self.options.dead_letters and (number % UNPARSED == 0 or is_refused)
 
-    def file_of(self, number):
-        """The file that a line is in, and which of those that had its name."""
+    def stream_of(self, number):
+        """What a line keeps its order in: the files of one name, each after the one before it.
+
+        What a copy has of a file that was truncated, or what was deleted, is read beside the new one.
+        """
         index = number % len(self.files)
+        if not self.options.copytruncate and not self.options.unlink:
+            return index
         return index, bisect.bisect_right(self.begins[index], number)
 
 
@@ -234,17 +239,20 @@ class Tally:
         if kit.headers(message).get("dlq.kind") == "kafka":
             # Its answer comes when it comes, and others went on meanwhile.
             return
-        stream = (message.topic(), message.partition(), self.writer.file_of(number))
-        if place < self.last.get(stream, -1):
+        stream = (message.topic(), message.partition(), self.writer.stream_of(number))
+        last, where = self.last.get(stream, (-1, None))
+        if place < last:
             self.unordered += 1
-            self.note("out of order", message, number, send)
-        self.last[stream] = max(place, self.last.get(stream, -1))
+            behind = f"behind line {last // self.sends} at offset {where}"
+            self.note("out of order", message, number, send, behind)
+        else:
+            self.last[stream] = (place, message.offset())
 
-    def note(self, what, message, number, send):
+    def note(self, what, message, number, send, more=""):
         if len(self.examples) < 20:
             self.examples.append(
                 f"{what}: line {number} send {send} at {message.topic()}-{message.partition()}"
-                f" offset {message.offset()}"
+                f" offset {message.offset()} {more}"
             )
 
     @property
