@@ -33,12 +33,12 @@ extension Checker {
         )
     }
 
-    private mutating func checkCluster(_ name: Name?) {
+    mutating func checkCluster(_ name: Name?) {
         guard let name, let (message, help) = context.problem(ofCluster: name.text) else { return }
         report(.unknownCluster, message, at: name.span, help: help)
     }
 
-    private func destination(_ cluster: Name?) -> Destination {
+    func destination(_ cluster: Name?) -> Destination {
         guard let name = cluster?.text, name != context.cluster else { return .own }
         return .other(name)
     }

@@ -72,6 +72,10 @@ extension Checker {
 
     private mutating func checkRecord(_ syntax: SendSyntax) -> ExpectedRecord {
         var record = ExpectedRecord()
+        record.cluster = syntax.cluster.map { name in
+            checkCluster(name)
+            return .init(name: name.text, destination: destination(name), span: name.span)
+        }
         var seen: Set<String> = []
         for line in syntax.lines where isFirst(line.keyword, in: &seen) {
             let value = constant(line.value)

@@ -311,10 +311,15 @@ extension Parser {
     // MARK: send
 
     private mutating func sendStep() throws(Failure) -> StepSyntax.Kind {
+        .send(try record(isExpectation: false))
+    }
+
+    /// Reads what follows `send` or `expect`: the cluster, if one is named, and the block.
+    private mutating func record(isExpectation: Bool) throws(Failure) -> SendSyntax {
         let cluster = skip(word: "to") ? try dashedName("the name of a cluster") : nil
-        var send = try recordLines(Self.sendWords, isExpectation: false)
-        send.cluster = cluster
-        return .send(send)
+        var record = try recordLines(Self.sendWords, isExpectation: isExpectation)
+        record.cluster = cluster
+        return record
     }
 
     static let sendWords = ["topic", "key", "value", "timestamp", "partition", "headers"]
@@ -461,11 +466,11 @@ extension Parser {
     private mutating func expectation(
         _ keyword: Span
     ) throws(Failure) -> TestSyntax.Expectation {
-        if current.sign == .openBrace {
-            let record = try recordLines(Self.sendWords, isExpectation: true)
+        if current.sign == .openBrace || current.word == "to" {
+            let record = try record(isExpectation: true)
             return .init(kind: .record(record), span: keyword.joined(to: previousSpan))
         }
-        let word = try expectName("`{`, `drop`, `dead_letter` or `nothing`")
+        let word = try expectName("`{`, `to`, `drop`, `dead_letter` or `nothing`")
         switch word.text {
         case "drop": return .init(kind: .drop(try optionalText()), span: keyword)
         case "dead_letter": return .init(kind: .deadLetter(try optionalText()), span: keyword)

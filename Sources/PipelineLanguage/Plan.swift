@@ -383,6 +383,14 @@ package struct PipelineTest: Sendable {
 ///
 /// All expressions are constant: literals, lists and objects of literals.
 package struct ExpectedRecord: Sendable {
+    package struct Cluster: Sendable {
+        /// As it is written.
+        package var name: String
+        package var destination: Destination
+        package var span: Span
+    }
+
+    package var cluster: Cluster?
     package var topic: Expression?
     package var key: Expression?
     package var value: Expression?
@@ -394,7 +402,7 @@ package struct ExpectedRecord: Sendable {
 
     /// True for `expect { }`, into which `forktail test --update` writes.
     package var isEmpty: Bool {
-        topic == nil && key == nil && value == nil && valueMembers == nil && timestamp == nil
-            && partition == nil && headers.isEmpty
+        cluster == nil && topic == nil && key == nil && value == nil && valueMembers == nil
+            && timestamp == nil && partition == nil && headers.isEmpty
     }
 }

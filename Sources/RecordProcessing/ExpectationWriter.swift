@@ -27,7 +27,7 @@ struct ExpectationWriter {
         if let partition = record.partition { lines.append(("partition", "=", "\(partition)")) }
         let value = value(record.value)
         let width = (lines.map(\.word.count) + [value == nil ? 0 : 5]).max() ?? 0
-        var text = "expect {\n"
+        var text = "expect \(target(of: record)){\n"
         for line in lines { text += "  \(padded(line.word, width)) \(line.sign) \(line.text)\n" }
         text += headers(record.headers)
         if let value {
@@ -36,6 +36,12 @@ struct ExpectationWriter {
             text += start + value.text(startingAt: start.count) + "\n"
         }
         return text + "}"
+    }
+
+    private func target(of record: StagedRecord) -> String {
+        guard let cluster = record.cluster else { return "" }
+        let name = String(decoding: cluster, as: UTF8.self)
+        return "to \(isDashed(name) ? name : literal(name)) "
     }
 
     private func headers(_ headers: [StagedRecord.Header]) -> String {

@@ -103,6 +103,7 @@ struct OutcomeChecker {
         _ span: Span,
         _ processor: RecordProcessor
     ) {
+        compare(record, wanted.cluster)
         var pairs: [(name: String, wanted: Expression?, found: Value)] = [
             ("topic", wanted.topic, .string(record.topic)),
             ("key", wanted.key, record.key.map(Value.string) ?? .null),
@@ -120,6 +121,17 @@ struct OutcomeChecker {
             compare(name, constant(wanted, processor), found, at: wanted.span, processor)
         }
         if let members = wanted.valueMembers { compareMembers(record, members, processor) }
+    }
+
+    private mutating func compare(_ record: StagedRecord, _ wanted: ExpectedRecord.Cluster?) {
+        let found = record.cluster.map { String(decoding: $0, as: UTF8.self) }
+        guard let wanted, wanted.destination.name != found else { return }
+        fail(
+            at: wanted.span,
+            "the cluster",
+            expected: quoted(wanted.name),
+            found: found.map(quoted) ?? "the process's own"
+        )
     }
 
     private mutating func compareMembers(

@@ -102,6 +102,14 @@ struct StatementTests {
               value = @raw
             }
 
+            test "a" {
+              input '''
+                x
+                '''
+              expect to far-away { topic = "t" }
+              expect to "7" { topic = "t" }
+            }
+
             """
         let source = SourceText(path: "p.pipeline", text: Till.from + Till.columns + steps)
         guard case .json(let json) = PipelineExport.json(of: source) else {

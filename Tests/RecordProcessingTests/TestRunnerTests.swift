@@ -34,7 +34,10 @@ struct TestRunnerTests {
         measuresCoverage: Bool = false
     ) throws -> (results: [PipelineTestResult], program: Program, source: SourceText) {
         let source = SourceText(path: "p.pipeline", text: Self.head + policy + "\n" + test)
-        let (plan, diagnostics) = PipelineCompiler.compile(source)
+        var context = PipelineContext()
+        context.clusters = ["main", "far-away"]
+        context.cluster = "main"
+        let (plan, diagnostics) = PipelineCompiler.compile(source, in: context)
         let program = try Program(
             plan: try #require(plan, "\(DiagnosticRenderer(source: source).text(diagnostics))"),
             host: "machine",
@@ -91,6 +94,36 @@ struct TestRunnerTests {
                 #"31 the outcome: a drop | a record to "t.a""#,
                 "32 the outcome: a record | nothing: the input is over",
             ]
+        )
+    }
+
+    @Test func `expect to says which cluster gets a record`() throws {
+        let policy = "on error { send to far-away { topic = \"dead\"  value = @raw } }"
+        func test(_ first: String, _ second: String) -> String {
+            """
+            test "two" {
+              input '''
+                3,c,
+                1,a,x
+                '''
+              expect \(first)
+              expect \(second)
+            }
+            """
+        }
+        let good = test("to far-away { topic = \"dead\" }", "to main { key = 1 }")
+        #expect(try failures(good, policy: policy) == [])
+        // Who names no cluster does not mind.
+        #expect(try failures(test("{ topic = \"dead\" }", "{ key = 1 }"), policy: policy) == [])
+        #expect(
+            try failures(test("to main { }", "to far-away { key = 1 }"), policy: policy) == [
+                "26 the cluster: \"main\" | \"far-away\"",
+                "27 the cluster: \"far-away\" | the process's own",
+            ]
+        )
+        let updates = try results(test("{ }", "{ }"), policy: policy).results.flatMap(\.updates)
+        #expect(
+            updates.map { $0.text.prefix { $0 != "\n" } } == ["expect to far-away {", "expect {"]
         )
     }
 

@@ -29,6 +29,14 @@ if message =~ '^[a-z]{500}' {
 }
 
 on error dead_letter "dead"
+
+test "an even number goes to both" {
+  input '''
+    4
+    '''
+  expect to main     { topic = "lines"  key = "4" }
+  expect to far-away { topic = "even" }
+}
 """
 
 ONLY = """
@@ -261,6 +269,8 @@ def check(checks, folder):
                 ],
             ),
         )
+        result = setup.forktail("test", setup.folder / "pipelines")
+        checks.equal("its test passes", result.returncode, 0)
         sample = setup.folder / "sample"
         sample.write_text("4\n")
         result = setup.forktail("try", setup.folder / "pipelines" / "lines.pipeline", sample, "--format", "json")

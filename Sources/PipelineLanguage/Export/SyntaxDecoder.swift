@@ -116,12 +116,17 @@ struct SyntaxDecoder {
             return .if(try place.list("branches", branch), otherwise: otherwise)
         case "send":
             try place.allow("do", "to", "record")
-            var send = try record(place.member("record"))
-            send.cluster = try place.optional("to")?.fieldName()
-            return .send(send)
+            return .send(try addressed(place))
         case let word:
             throw place.wrong("there is no statement \"\(word)\"")
         }
+    }
+
+    /// The member `record`, for the cluster that `to` names.
+    private func addressed(_ place: JSONPlace) throws(ExportError) -> SendSyntax {
+        var send = try record(place.member("record"))
+        send.cluster = try place.optional("to")?.name()
+        return send
     }
 
     private func end(_ place: JSONPlace) throws(ExportError) -> (Name?, ExpressionSyntax?) {
@@ -193,10 +198,10 @@ struct SyntaxDecoder {
     }
 
     private func expectation(_ place: JSONPlace) throws(ExportError) -> TestSyntax.Expectation {
-        try place.allow("outcome", "record", "reason", "message")
+        try place.allow("outcome", "to", "record", "reason", "message")
         let kind: TestSyntax.Expectation.Kind
         switch try place.member("outcome").string() {
-        case "record": kind = .record(try record(place.member("record")))
+        case "record": kind = .record(try addressed(place))
         case "drop": kind = .drop(try place.optional("reason")?.string())
         case "dead_letter": kind = .deadLetter(try place.optional("message")?.string())
         case "nothing": kind = .nothing

@@ -82,10 +82,13 @@ struct SyntaxEncoder {
                 "else": otherwise.map { .array($0.map(json)) },
             ])
         case .send(let send):
-            let target = send.cluster.map { JSONTree.string($0.text) }
-            return .members(["do": "send", "to": target, "record": json(send)])
+            return .members(["do": "send", "to": target(of: send), "record": json(send)])
         case .broken: return .members(["do": "nothing"])
         }
+    }
+
+    private func target(of record: SendSyntax) -> JSONTree? {
+        record.cluster.map { .string($0.text) }
     }
 
     private func end(_ word: String, _ reason: Name?, _ condition: ExpressionSyntax?) -> JSONTree {
@@ -136,7 +139,8 @@ struct SyntaxEncoder {
 
     private func json(_ expectation: TestSyntax.Expectation.Kind) -> JSONTree {
         switch expectation {
-        case .record(let record): .members(["outcome": "record", "record": json(record)])
+        case .record(let record):
+            .members(["outcome": "record", "to": target(of: record), "record": json(record)])
         case .drop(let reason):
             .members(["outcome": "drop", "reason": reason.map { .string($0) }])
         case .deadLetter(let message):

@@ -80,10 +80,13 @@ struct SyntaxWriter {
             let rest = otherwise.map { " else \(block($0.map(text)))" } ?? ""
             return parts.joined(separator: " else ") + rest
         case .send(let record):
-            let target = record.cluster.map { "to \(expressions.name($0.text)) " } ?? ""
-            return "send \(target)\(block(lines(of: record)))"
+            return "send \(target(of: record))\(block(lines(of: record)))"
         case .broken: return ""
         }
+    }
+
+    private func target(of record: SendSyntax) -> String {
+        record.cluster.map { "to \(dashed($0.text)) " } ?? ""
     }
 
     private func end(_ word: String, _ reason: Name?, _ condition: ExpressionSyntax?) -> String {
@@ -128,7 +131,7 @@ struct SyntaxWriter {
         switch expectation {
         case .record(let record):
             let lines = lines(of: record)
-            return lines.isEmpty ? "{ }" : block(lines)
+            return target(of: record) + (lines.isEmpty ? "{ }" : block(lines))
         case .drop(let reason): return "drop" + (reason.map { " " + expressions.quoted($0) } ?? "")
         case .deadLetter(let message):
             return "dead_letter" + (message.map { " " + expressions.quoted($0) } ?? "")

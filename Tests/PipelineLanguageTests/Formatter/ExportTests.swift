@@ -29,8 +29,8 @@ struct ExportTests {
         let json = try #require(Self.json(text))
         let back = try Self.text(fromJSON: json)
         try #require(Self.json(back) == json, "\(back)")
-        let plan = try #require(PipelineCompiler.compile(source(text)).plan)
-        let again = try #require(PipelineCompiler.compile(source(back)).plan)
+        let plan = try #require(PipelineCompiler.compile(source(text), in: .withAnyCluster).plan)
+        let again = try #require(PipelineCompiler.compile(source(back), in: .withAnyCluster).plan)
         try #require(structure(of: again) == structure(of: plan), "\(back)")
     }
 

@@ -63,14 +63,17 @@ struct FormatterProofTests {
     private func prove(_ text: String, _ name: String) throws {
         let first = Formatted(text)
         let source = first.source
-        let compiled = PipelineCompiler.compile(source)
+        let compiled = PipelineCompiler.compile(source, in: .withAnyCluster)
         let errors = DiagnosticRenderer(source: source).text(compiled.diagnostics)
         let plan = try #require(compiled.plan, "\(name): \(errors)\n\(text)")
         let output = try #require(first.output, "\(name)")
         let second = Formatted(bytes: output)
         let twice = try #require(second.text, "\(name):\n\(first.text ?? "")")
         try #require(twice == first.text, "\(name):\n\(text)")
-        let after = try #require(PipelineCompiler.compile(second.source).plan, "\(name)")
+        let after = try #require(
+            PipelineCompiler.compile(second.source, in: .withAnyCluster).plan,
+            "\(name)"
+        )
         try #require(structure(of: after) == structure(of: plan), "\(name):\n\(text)")
         let comments = first.comments(in: source.bytes)
         try #require(first.comments(in: output) == comments, "\(name):\n\(text)")

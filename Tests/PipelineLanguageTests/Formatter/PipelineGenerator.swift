@@ -198,7 +198,13 @@ struct PipelineGenerator {
         if chance(60) { lines.append(assignment("key", string(2))) }
         if chance(40) { lines.append(assignment("timestamp", "at")) }
         if chance(60) { lines.append("headers" + maybe() + headers()) }
-        return "send" + space() + braces(lines.shuffled(using: &random), comma: true, spaces: true)
+        return "send" + space() + target()
+            + braces(lines.shuffled(using: &random), comma: true, spaces: true)
+    }
+
+    private mutating func target() -> String {
+        guard chance(20) else { return "" }
+        return "to" + space() + pick(["archive", "far-away", "eu.2", "\"7\"", "or"]) + space()
     }
 
     private mutating func headers() -> String {
@@ -252,7 +258,8 @@ struct PipelineGenerator {
                 "headers " + braces([assignment("plain", "\"x\"")], comma: true),
             ]
             let chosen = lines.prefix(Int.random(in: 0...3, using: &random))
-            return "expect" + maybe() + braces(Array(chosen), comma: true, spaces: true)
+            return "expect" + space() + target()
+                + braces(Array(chosen), comma: true, spaces: true)
         }
     }
 
@@ -337,5 +344,14 @@ struct PipelineGenerator {
         case 6: return "(\(inside())\(string(depth - 1))\(inside()))"
         default: return string(0)
         }
+    }
+}
+
+extension PipelineContext {
+    /// Takes whatever `send to` names.
+    static var withAnyCluster: PipelineContext {
+        var context = PipelineContext()
+        context.clusters = nil
+        return context
     }
 }
