@@ -84,7 +84,8 @@ extension DiscoveryStateMachine {
             since: same?.since ?? now,
             provenID: known?.id ?? same?.provenID,
             provenOffset: known?.position.offset ?? same?.provenOffset ?? 0,
-            provenHead: known?.head.length ?? same?.provenHead ?? 0
+            provenHead: known?.head.length ?? same?.provenHead ?? 0,
+            provenHeadChanges: known?.headChanges ?? same?.provenHeadChanges ?? 0
         )
     }
 

@@ -96,8 +96,7 @@ extension DiscoveryStateMachine {
         guard known.position.offset == 0,
             let held = sets[candidate.sighting.set].held[candidate.evidence.key]
         else { return false }
-        return held.provenID == known.id && held.size == candidate.evidence.size
-            && held.isOfWhatWasRead
+        return held.size == candidate.evidence.size && held.isOfWhatWasRead(of: known)
     }
 
     private func isShorterCopy(_ candidate: DiscoveryCandidate, of known: KnownFile) -> Bool {
@@ -106,7 +105,7 @@ extension DiscoveryStateMachine {
         if let held = sets[candidate.sighting.set].held[evidence.key], let id = held.provenID {
             if id != known.id { return false }
             let isSeen = known.head.length <= evidence.head.count
-            if held.size == evidence.size, isSeen || held.isOfWhatWasRead { return true }
+            if held.size == evidence.size, isSeen || held.isOfWhatWasRead(of: known) { return true }
         }
         return known.lastWaypoint(before: evidence.size).map { candidate.holds($0) } ?? false
     }

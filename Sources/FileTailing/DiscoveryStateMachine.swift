@@ -74,10 +74,14 @@ struct DiscoveryStateMachine {
         var provenOffset: Int64 = 0
         /// How many of its first bytes its reader had seen then: those it sees become others.
         var provenHead = 0
+        /// How often those had become others by then.
+        var provenHeadChanges = 0
 
-        /// Whether its reader knows of other bytes from those that it was compared with.
-        var isOfWhatWasRead: Bool {
-            provenOffset > 0 || provenHead >= min(Int(size), HeadFingerprint.fullLength)
+        /// Whether a file as it is known now is the one that it was compared with, and no other bytes
+        /// under its inode since: of those its reader would know.
+        func isOfWhatWasRead(of known: KnownFile) -> Bool {
+            guard provenID == known.id, provenHeadChanges == known.headChanges else { return false }
+            return provenOffset > 0 || provenHead >= min(Int(size), HeadFingerprint.fullLength)
         }
     }
 

@@ -115,6 +115,8 @@ package struct KnownFile: Equatable, Sendable {
     /// A copy made before the last lines were written is shorter than what was read; it is known
     /// by one of these.
     package var waypoints: [TailPosition]
+    /// How often its first bytes were seen to become others before any of them was read.
+    package var headChanges = 0
 
     package init(
         id: Int64,

@@ -84,6 +84,10 @@ final class LaneSource {
     @exclusivity(unchecked) private var readCheckpoint: Checkpoint
     /// What the checkpoint database knows the file's beginning by.
     @exclusivity(unchecked) private var savedHead: HeadFingerprint
+    /// What it began with when that was last looked at, to be compared at the next look.
+    @exclusivity(unchecked) private var forgottenHead = HeadFingerprint.empty
+    /// How often its first bytes became others before any of them was read.
+    @exclusivity(unchecked) private var headChanges = 0
     /// The file begins otherwise, or more of its beginning is known: after a crash it would be taken
     /// for another one, or another one for it.
     @exclusivity(unchecked) private(set) var isUnrecognizable = false
@@ -426,6 +430,9 @@ final class LaneSource {
     // What is not read yet may be rewritten before it is, and there is no guard to show that.
     private func forgetUnreadHead() {
         guard readCheckpoint.offset < row.headLength || readCheckpoint.offset == 0 else { return }
+        if row.headLength > 0 {
+            forgottenHead = HeadFingerprint(hash: row.headHash, length: row.headLength)
+        }
         row.headLength = HeadFingerprint.empty.length
         row.headHash = HeadFingerprint.empty.hash
     }
@@ -437,7 +444,8 @@ final class LaneSource {
                 checkpoint: readCheckpoint,
                 header: context.header,
                 head: HeadFingerprint(hash: row.headHash, length: row.headLength),
-                waypoints: waypoints
+                waypoints: waypoints,
+                headChanges: headChanges
             )
         )
     }
@@ -456,6 +464,8 @@ final class LaneSource {
         // Not if it begins with other bytes: it was rewritten, and that is not noticed yet.
         let head = HeadFingerprint(hash: row.headHash, length: row.headLength)
         guard evidence.key == key, head.holds(for: evidence.head) else { return }
+        if !forgottenHead.holds(for: evidence.head) { headChanges += 1 }
+        forgottenHead = .empty
         let read = Int(clamping: readCheckpoint.offset)
         let fingerprint = HeadFingerprint(of: evidence.head.prefix(read > 0 ? read : .max))
         row.headHash = fingerprint.hash

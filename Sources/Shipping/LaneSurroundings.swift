@@ -116,6 +116,8 @@ final class FilePlace: Sendable {
         var head = HeadFingerprint.empty
         /// Places passed not long ago, oldest first.
         var waypoints: [TailPosition] = []
+        /// How often its first bytes became others before any of them was read.
+        var headChanges = 0
     }
 
     private let value = Mutex(Value())

@@ -235,6 +235,7 @@ struct WatcherWorker {
         }
         known.head = place.head
         known.waypoints = place.waypoints
+        known.headChanges = place.headChanges
         return known
     }
 

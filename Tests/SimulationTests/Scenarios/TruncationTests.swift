@@ -55,6 +55,33 @@ extension ScenarioTests {
         #expect(it.values.filter { !gone.contains($0) } == wanted)
     }
 
+    @Test(arguments: [0, 1, 10, 100], [0, 1, 10, 100])
+    func `46: a copy of what was never read is read, though its original is truncated twice`(
+        before: Int,
+        after: Int
+    ) throws {
+        let it = try Scenario("\"a.log*\"")
+        it.limitMemory()
+        it.kafka.isPaused = true
+        it.write("a.log", numbered(0..<5000))
+        try it.start()
+        // The new file waits until this one is read.
+        it.rename("a.log", "a.log.2")
+        it.write("a.log", numbered(5000..<5010))
+        it.pass(.milliseconds(300))
+        it.copy("a.log", "a.log.1")
+        it.pass(.milliseconds(100))
+        it.truncate("a.log")
+        it.pass(.milliseconds(before))
+        it.append("a.log", numbered(5010..<5100))
+        it.pass(.milliseconds(after))
+        it.kafka.isPaused = false
+        it.pass(.milliseconds(300))
+        it.truncate("a.log")
+        it.pass(.seconds(30))
+        #expect(it.values.sorted() == numbers(0..<5100).sorted())
+    }
+
     @Test func `47: a file that grew past its place anew is new, though lines end alike`() throws {
         func lines(_ range: Range<Int>) -> String {
             range.map { "\($0)" + String(repeating: ".", count: 100) + "\n" }.joined()
