@@ -217,27 +217,11 @@ private indirect enum JSONText: CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .text(let text): Self.quoted(text)
+        case .text(let text): quotedAsJSON(text)
         case .number(let number): "\(number)"
         case .list(let elements): "[\(elements.map(\.description).joined(separator: ","))]"
         case .object(let members):
-            "{\(members.map { "\(Self.quoted($0.0)):\($0.1)" }.joined(separator: ","))}"
+            "{\(members.map { "\(quotedAsJSON($0.0)):\($0.1)" }.joined(separator: ","))}"
         }
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
-                let digits = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
     }
 }

@@ -1,3 +1,5 @@
+internal import PipelineLanguage
+
 /// How far a backfill is, by what Kafka has acknowledged, and how it looks.
 ///
 /// 100 % means delivered, not read.
@@ -94,10 +96,10 @@ package struct BackfillProgress: Sendable {
     }
 
     private var fields: [(name: String, value: String)] {
-        [("event", LogLine.quoted("backfill.progress"))]
-            + (cluster.map { [("cluster", LogLine.quoted($0))] } ?? []) + [
-                ("pipeline", LogLine.quoted(pipeline)),
-                ("job", LogLine.quoted(job)),
+        [("event", quotedAsJSON("backfill.progress"))]
+            + (cluster.map { [("cluster", quotedAsJSON($0))] } ?? []) + [
+                ("pipeline", quotedAsJSON(pipeline)),
+                ("job", quotedAsJSON(job)),
                 ("bytes_acked", "\(latest.acknowledgedBytes)"),
                 ("bytes_total", "\(latest.totalBytes)"),
                 ("records_sent", "\(latest.recordsSent)"),
@@ -105,7 +107,7 @@ package struct BackfillProgress: Sendable {
                 ("failed", "\(latest.recordsFailed)"),
                 ("rate_bytes", "\(bytesPerSecond)"),
                 ("eta_s", secondsLeft.map { "\($0)" } ?? "null"),
-                ("limit", LogLine.quoted(latest.limit)),
+                ("limit", quotedAsJSON(latest.limit)),
             ]
     }
 }

@@ -1,3 +1,5 @@
+internal import PipelineLanguage
+
 /// The balance of a backfill: what was read is what was sent, dropped or failed.
 package struct BackfillSummary {
     /// The name of a cluster that is not the process's own.
@@ -79,8 +81,8 @@ package struct BackfillSummary {
         let dropped = object(ledger.dropped)
         var fields = [
             "\"event\":\"backfill.done\"",
-            "\"pipeline\":\(LogLine.quoted(pipeline))",
-            "\"job\":\(LogLine.quoted(job))",
+            "\"pipeline\":\(quotedAsJSON(pipeline))",
+            "\"job\":\(quotedAsJSON(job))",
             "\"seconds\":\(seconds)",
             "\"read\":\(ledger.read)",
             "\"sent\":\(ledger.acknowledgedSent)",
@@ -92,13 +94,13 @@ package struct BackfillSummary {
             "\"topics\":\(topics)",
             "\"finished_before\":\(isRepeat)",
         ]
-        if let cluster { fields.insert("\"cluster\":\(LogLine.quoted(cluster))", at: 1) }
+        if let cluster { fields.insert("\"cluster\":\(quotedAsJSON(cluster))", at: 1) }
         return "{" + fields.joined(separator: ",") + "}\n"
     }
 
     private func object(_ counts: [String: Int64]) -> String {
         let members = counts.sorted { $0.key < $1.key }.map {
-            "\(LogLine.quoted($0.key)):\($0.value)"
+            "\(quotedAsJSON($0.key)):\($0.value)"
         }
         return "{" + members.joined(separator: ",") + "}"
     }

@@ -1,3 +1,4 @@
+internal import PipelineLanguage
 internal import RecordProcessing
 
 /// One line's outcome, as `forktail try` prints it.
@@ -54,18 +55,18 @@ struct DryOutcome {
     // MARK: JSON
 
     private func json(_ fate: String, _ record: StagedRecord, _ failure: RecordFailure?) -> String {
-        var fields = ["\"fate\":\"\(fate)\"", "\"topic\":\(LogLine.quoted(record.topicName))"]
+        var fields = ["\"fate\":\"\(fate)\"", "\"topic\":\(quotedAsJSON(record.topicName))"]
         if let cluster = record.cluster {
-            fields.insert("\"cluster\":\(LogLine.quoted(text(cluster)))", at: 1)
+            fields.insert("\"cluster\":\(quotedAsJSON(text(cluster)))", at: 1)
         }
-        if let failure { fields.append("\"error\":\(LogLine.quoted(failure.message))") }
+        if let failure { fields.append("\"error\":\(quotedAsJSON(failure.message))") }
         fields += member("key", record.key)
         if let timestamp = record.timestamp { fields.append("\"timestamp\":\(timestamp)") }
         if let partition = record.partition { fields.append("\"partition\":\(partition)") }
         if !record.headers.isEmpty {
             let pairs = record.headers.map { header in
-                "[\(LogLine.quoted(text(header.name))),"
-                    + "\(header.value.map { LogLine.quoted(text($0)) } ?? "null")]"
+                "[\(quotedAsJSON(text(header.name))),"
+                    + "\(header.value.map { quotedAsJSON(text($0)) } ?? "null")]"
             }
             fields.append("\"headers\":[\(pairs.joined(separator: ","))]")
         }
@@ -78,7 +79,7 @@ struct DryOutcome {
         guard let valid = String(validating: bytes, as: UTF8.self) else {
             return ["\"\(name)_base64\":\"\(base64(bytes))\""]
         }
-        return ["\"\(name)\":\(LogLine.quoted(valid))"]
+        return ["\"\(name)\":\(quotedAsJSON(valid))"]
     }
 
     private func ending(
@@ -89,22 +90,22 @@ struct DryOutcome {
     ) -> String {
         switch format {
         case .pretty: "\(fate)  \(place.shown)  \(text.printable)\n\n"
-        case .json: "{\"fate\":\"\(fate)\",\"\(name)\":\(LogLine.quoted(text)),\(place.json)}\n"
+        case .json: "{\"fate\":\"\(fate)\",\"\(name)\":\(quotedAsJSON(text)),\(place.json)}\n"
         case .kcat: ""
         }
     }
 
     /// The members that `kcat -J` has, as far as they are known before Kafka has the record.
     private func kcat(_ record: StagedRecord) -> String {
-        var fields = ["\"topic\":\(LogLine.quoted(record.topicName))"]
+        var fields = ["\"topic\":\(quotedAsJSON(record.topicName))"]
         if let partition = record.partition { fields.append("\"partition\":\(partition)") }
         if let timestamp = record.timestamp {
             fields += ["\"tstype\":\"create\"", "\"ts\":\(timestamp)"]
         }
         if !record.headers.isEmpty {
             let texts = record.headers.flatMap { header in
-                let value = header.value.map { LogLine.quoted(text($0)) } ?? "null"
-                return [LogLine.quoted(text(header.name)), value]
+                let value = header.value.map { quotedAsJSON(text($0)) } ?? "null"
+                return [quotedAsJSON(text(header.name)), value]
             }
             fields.append("\"headers\":[\(texts.joined(separator: ","))]")
         }
@@ -141,7 +142,7 @@ struct DryPlace {
     var shown: String { "\(file.printable):\(position.line)" }
 
     var json: String {
-        "\"file\":\(LogLine.quoted(file)),\"line\":\(position.line),\"offset\":\(position.offset)"
+        "\"file\":\(quotedAsJSON(file)),\"line\":\(position.line),\"offset\":\(position.offset)"
     }
 
     func raw(_ event: UnsafeRawBufferPointer, as format: DryRun.Format) -> String {
@@ -149,7 +150,7 @@ struct DryPlace {
             return "raw  \(shown)\n  \(String(decoding: event, as: UTF8.self).printable)\n\n"
         }
         let value = String(validating: event, as: UTF8.self).map {
-            "\"value\":\(LogLine.quoted($0))"
+            "\"value\":\(quotedAsJSON($0))"
         }
         return "{\"stage\":\"raw\",\(value ?? "\"value_base64\":\"\(base64(event))\""),\(json)}\n"
     }
@@ -164,7 +165,7 @@ struct DryPlace {
             }
             return "parsed  \(shown)\n\(lines.joined())\n"
         }
-        let members = fields.map { "\(LogLine.quoted($0.name)):\($0.json)" }
+        let members = fields.map { "\(quotedAsJSON($0.name)):\($0.json)" }
         return "{\"stage\":\"parsed\",\"fields\":{\(members.joined(separator: ","))},\(json)}\n"
     }
 }

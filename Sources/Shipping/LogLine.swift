@@ -1,4 +1,5 @@
 internal import Logging
+internal import PipelineLanguage
 
 /// One log line, as text for people or JSON for machines.
 package struct LogLine {
@@ -36,30 +37,11 @@ package struct LogLine {
     }
 
     private var json: String {
-        var line = "{\"ts\":\(Self.quoted(timestamp)),\"level\":\"\(level.rawValue)\""
-        line += ",\"msg\":\(Self.quoted(message))"
+        var line = "{\"ts\":\(quotedAsJSON(timestamp)),\"level\":\"\(level.rawValue)\""
+        line += ",\"msg\":\(quotedAsJSON(message))"
         for (key, value) in pairs {
-            line += ",\(Self.quoted(key)):\(Self.quoted(value))"
+            line += ",\(quotedAsJSON(key)):\(quotedAsJSON(value))"
         }
         return line + "}"
-    }
-
-    /// `text` as a JSON string.
-    package static func quoted(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case "\r": out += "\\r"
-            case "\t": out += "\\t"
-            case _ where scalar.controlsTerminal:
-                let digits = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
     }
 }

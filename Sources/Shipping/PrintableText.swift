@@ -1,3 +1,5 @@
+internal import PipelineLanguage
+
 extension String {
     /// This text as a terminal may show it, on one line: what controls the terminal is escaped.
     ///
@@ -29,15 +31,6 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Whether it moves the cursor, begins a command, breaks the line or turns the text around.
-    var controlsTerminal: Bool {
-        switch value {
-        case 0..<0x20, 0x7F..<0xA0: true
-        case 0x2028...0x202E, 0x2066...0x2069: true
-        default: false
-        }
-    }
-
     fileprivate var isNoPartOfLines: Bool {
         controlsTerminal && self != "\n" && self != "\t"
     }

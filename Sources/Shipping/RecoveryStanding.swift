@@ -1,4 +1,5 @@
 internal import Kafka
+internal import PipelineLanguage
 
 /// How far it is known what a crash left in Kafka, as a service tells those who look at it.
 ///
@@ -146,7 +147,7 @@ extension RecoveryStanding {
         let waiting = pending.map { "{" + $0.fields + "}" }.joined(separator: ",")
         fields.append("\"pending_partitions\":[\(waiting)]")
         let ended = stopped.map { stop in
-            "{\(stop.partition.fields),\"cause\":\(LogLine.quoted(stop.reason))}"
+            "{\(stop.partition.fields),\"cause\":\(quotedAsJSON(stop.reason))}"
         }
         fields.append("\"stopped_partitions\":[\(ended.joined(separator: ","))]")
         return "{" + fields.joined(separator: ",") + "}"
@@ -155,7 +156,7 @@ extension RecoveryStanding {
 
 extension TopicPartition {
     fileprivate var fields: String {
-        "\"topic\":\(LogLine.quoted(topic)),\"partition\":\(partition)"
+        "\"topic\":\(quotedAsJSON(topic)),\"partition\":\(partition)"
     }
 
     fileprivate func isBefore(_ other: Self) -> Bool {

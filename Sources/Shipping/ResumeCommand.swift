@@ -1,3 +1,5 @@
+internal import PipelineLanguage
+
 /// The command that goes on with an interrupted backfill, as one can paste it into a shell.
 ///
 /// It is what was typed, with what may have come from elsewhere: the name of the job, which may

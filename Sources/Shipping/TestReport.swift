@@ -1,3 +1,4 @@
+internal import PipelineLanguage
 internal import RecordProcessing
 
 /// What came of the tests of some pipelines.
@@ -89,20 +90,20 @@ package struct TestReport {
 
     private func json(_ result: PipelineTestResult, _ suite: Suite) -> String {
         let failures = result.failures.map { failure in
-            "{\"line\":\(failure.line),\"subject\":\(LogLine.quoted(failure.subject)),"
-                + "\"expected\":\(LogLine.quoted(failure.expected)),"
-                + "\"found\":\(LogLine.quoted(failure.found))}"
+            "{\"line\":\(failure.line),\"subject\":\(quotedAsJSON(failure.subject)),"
+                + "\"expected\":\(quotedAsJSON(failure.expected)),"
+                + "\"found\":\(quotedAsJSON(failure.found))}"
         }
-        return "{\"pipeline\":\(LogLine.quoted(suite.pipeline)),"
-            + "\"file\":\(LogLine.quoted(suite.path)),\"line\":\(result.line),"
-            + "\"name\":\(LogLine.quoted(result.name)),\"passed\":\(result.passed),"
+        return "{\"pipeline\":\(quotedAsJSON(suite.pipeline)),"
+            + "\"file\":\(quotedAsJSON(suite.path)),\"line\":\(result.line),"
+            + "\"name\":\(quotedAsJSON(result.name)),\"passed\":\(result.passed),"
             + "\"failures\":[\(failures.joined(separator: ","))]}"
     }
 
     private func json(_ place: Place) -> String {
-        "{\"file\":\(LogLine.quoted(place.path)),\"line\":\(place.line),"
+        "{\"file\":\(quotedAsJSON(place.path)),\"line\":\(place.line),"
             + "\"column\":\(place.column),\"kind\":\"\(place.kind)\","
-            + "\"text\":\(LogLine.quoted(place.text)),\"reached\":\(place.isReached)}"
+            + "\"text\":\(quotedAsJSON(place.text)),\"reached\":\(place.isReached)}"
     }
 
     // MARK: For build servers

@@ -19,7 +19,7 @@ struct DiagnosticExportTests {
         #expect(
             DiagnosticExport(files: [file, clean]).json == """
                 {"diagnostics":[\
-                {"code":"E201","severity":"error","message":"100% `x`\\u0009no",\
+                {"code":"E201","severity":"error","message":"100% `x`\\tno",\
                 "file":"a b/té,st.pipeline","line":1,"column":4,"endLine":1,"endColumn":5,\
                 "label":"l","help":"h"},\
                 {"code":"N201","severity":"note","message":"both\\nlines",\

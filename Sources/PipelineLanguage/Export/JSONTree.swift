@@ -31,7 +31,7 @@ extension JSONTree {
             return Self.lines("[", elements.map { $0.text(indent: inner) }, "]", indent: indent)
         case .object(let members):
             let lines = members.map { member in
-                Self.quoted(member.name) + ": " + member.value.text(indent: inner)
+                quotedAsJSON(member.name) + ": " + member.value.text(indent: inner)
             }
             return Self.lines("{", lines, "}", indent: indent)
         default: return line
@@ -54,30 +54,13 @@ extension JSONTree {
         case .null: "null"
         case .bool(let value): value ? "true" : "false"
         case .integer(let value): "\(value)"
-        case .string(let text): Self.quoted(text)
+        case .string(let text): quotedAsJSON(text)
         case .array(let elements): "[\(elements.map(\.compactText).joined(separator: ", "))]"
         case .object(let members):
             "{"
-                + members.map { Self.quoted($0.name) + ": " + $0.value.compactText }
+                + members.map { quotedAsJSON($0.name) + ": " + $0.value.compactText }
                 .joined(separator: ", ") + "}"
         }
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": result += "\\\(scalar)"
-            case "\n": result += "\\n"
-            case "\t": result += "\\t"
-            case "\r": result += "\\r"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }
 

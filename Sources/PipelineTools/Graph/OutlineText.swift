@@ -1,3 +1,5 @@
+internal import PipelineLanguage
+
 /// Outlines for a terminal and for programs.
 package enum OutlineText {
     /// One block a pipeline, one line a step.
@@ -65,9 +67,9 @@ package enum OutlineText {
             case .skip: "{\"policy\":\"skip\"}"
             case .steps(let items): "{\"policy\":\"steps\",\"steps\":\(json(of: items))}"
             }
-        return "{\"name\":\(quoted(outline.name)),\"file\":\(quoted(outline.path)),"
+        return "{\"name\":\(quotedAsJSON(outline.name)),\"file\":\(quotedAsJSON(outline.path)),"
             + "\"from\":\(quoted(outline.globs)),\"exclude\":\(quoted(outline.excluded)),"
-            + "\"format\":\(quoted(outline.format)),\"steps\":\(json(of: outline.items)),"
+            + "\"format\":\(quotedAsJSON(outline.format)),\"steps\":\(json(of: outline.items)),"
             + "\"on_error\":\(policy)}"
     }
 
@@ -77,46 +79,30 @@ package enum OutlineText {
 
     private static func json(of item: PipelineOutline.Item) -> String {
         switch item {
-        case .change(let text): "{\"kind\":\"change\",\"text\":\(quoted(text))}"
+        case .change(let text): "{\"kind\":\"change\",\"text\":\(quotedAsJSON(text))}"
         case .drop(let reason, let condition): ending("drop", reason, condition)
         case .reject(let reason, let condition): ending("reject", reason, condition)
         case .send(let topics, let key):
-            "{\"kind\":\"send\",\(json(of: topics)),\"key\":\(key.map(quoted) ?? "null")}"
+            "{\"kind\":\"send\",\(json(of: topics)),\"key\":\(key.map(quotedAsJSON) ?? "null")}"
         case .branch(let branches, let otherwise):
             "{\"kind\":\"if\",\"branches\":["
                 + branches.map {
-                    "{\"condition\":\(quoted($0.condition)),\"steps\":\(json(of: $0.items))}"
+                    "{\"condition\":\(quotedAsJSON($0.condition)),\"steps\":\(json(of: $0.items))}"
                 }.joined(separator: ",") + "],\"else\":\(json(of: otherwise))}"
         }
     }
 
     private static func ending(_ kind: String, _ reason: String, _ condition: String?) -> String {
-        "{\"kind\":\"\(kind)\",\"reason\":\(quoted(reason)),"
-            + "\"condition\":\(condition.map(quoted) ?? "null")}"
+        "{\"kind\":\"\(kind)\",\"reason\":\(quotedAsJSON(reason)),"
+            + "\"condition\":\(condition.map(quotedAsJSON) ?? "null")}"
     }
 
     private static func json(of topics: PipelineOutline.Topics) -> String {
         "\"topics\":\(quoted(topics.names)),\"exact\":\(topics.isExact)"
-            + (topics.cluster.map { ",\"cluster\":\(quoted($0))" } ?? "")
+            + (topics.cluster.map { ",\"cluster\":\(quotedAsJSON($0))" } ?? "")
     }
 
     private static func quoted(_ texts: [String]) -> String {
-        "[\(texts.map(quoted).joined(separator: ","))]"
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let digits = String(scalar.value, radix: 16)
-                out += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out + "\""
+        "[\(texts.map(quotedAsJSON).joined(separator: ","))]"
     }
 }

@@ -1,5 +1,6 @@
 internal import Checkpointing
 internal import FileTailing
+internal import PipelineLanguage
 
 /// What the checkpoint databases of a state directory know, read beside a running service.
 package struct CheckpointListing {
@@ -23,7 +24,7 @@ package struct CheckpointListing {
     package var json: String {
         clusters.map { name, checkpoints in
             guard let name else { return checkpoints.json }
-            let member = "\"cluster\":\(LogLine.quoted(name)),"
+            let member = "\"cluster\":\(quotedAsJSON(name)),"
             return checkpoints.json.split(separator: "\n")
                 .map { "{\(member)\($0.dropFirst())\n" }.joined()
         }.joined()
@@ -101,9 +102,9 @@ private struct ClusterCheckpoints {
             let row = entry.row
             var fields = [
                 "\"id\":\(row.id)",
-                "\"pipeline\":\(LogLine.quoted(row.pipeline))",
-                "\"job\":\(LogLine.quoted(row.job))",
-                "\"path\":\(LogLine.quoted(row.path))",
+                "\"pipeline\":\(quotedAsJSON(row.pipeline))",
+                "\"job\":\(quotedAsJSON(row.job))",
+                "\"path\":\(quotedAsJSON(row.path))",
                 "\"offset\":\(row.checkpoint.offset)",
                 "\"line\":\(row.checkpoint.line)",
                 "\"generation\":\(row.generation)",
@@ -117,7 +118,7 @@ private struct ClusterCheckpoints {
             return "{" + fields.joined(separator: ",") + "}\n"
         }
         let counts = counters.map { name, value in
-            "{\"pipeline\":\(LogLine.quoted(name.pipeline)),\"counter\":\(LogLine.quoted(name.name)),"
+            "{\"pipeline\":\(quotedAsJSON(name.pipeline)),\"counter\":\(quotedAsJSON(name.name)),"
                 + "\"value\":\(value)}\n"
         }
         return (files + counts).joined() + journal.json

@@ -1,4 +1,5 @@
 internal import Checkpointing
+internal import PipelineLanguage
 
 /// What the journal holds of files beyond their checkpoints.
 struct JournalListing {
@@ -67,10 +68,10 @@ struct JournalListing {
     var json: String {
         groups.map { group, content in
             let fields = [
-                "\"beyond_checkpoint\":\(LogLine.quoted(group.isSettled ? "delivered" : "in_flight"))",
+                "\"beyond_checkpoint\":\(quotedAsJSON(group.isSettled ? "delivered" : "in_flight"))",
                 "\"id\":\(group.file)",
-                "\"file\":\(LogLine.quoted(files[group.file]?.path ?? ""))",
-                "\"topic\":\(LogLine.quoted(group.topic))",
+                "\"file\":\(quotedAsJSON(files[group.file]?.path ?? ""))",
+                "\"topic\":\(quotedAsJSON(group.topic))",
                 "\"partition\":\(group.partition)",
                 "\"batches\":\(content.batches.count)",
                 "\"records\":\(content.records)",

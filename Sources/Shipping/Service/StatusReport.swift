@@ -1,4 +1,5 @@
 internal import Checkpointing
+internal import PipelineLanguage
 
 /// How the service of a state directory stands, read beside it: for each cluster that it sends to.
 package struct StatusReport {
@@ -31,7 +32,7 @@ package struct StatusReport {
     package var json: String {
         var fields = clusters.first { $0.name == nil }?.status.fields ?? []
         let others = clusters.compactMap { name, status in
-            name.map { "\(LogLine.quoted($0)):{\(status.fields.joined(separator: ","))}" }
+            name.map { "\(quotedAsJSON($0)):{\(status.fields.joined(separator: ","))}" }
         }
         if !others.isEmpty { fields.append("\"clusters\":{\(others.joined(separator: ","))}") }
         return "{" + fields.joined(separator: ",") + "}\n"
@@ -140,20 +141,20 @@ private struct ClusterStatus {
     /// Members of a JSON object.
     var fields: [String] {
         var fields = [
-            "\"state_dir\":\(LogLine.quoted(directory))",
+            "\"state_dir\":\(quotedAsJSON(directory))",
             "\"is_running\":\(owner?.isRunning ?? false)",
             "\"process\":\(owner.map { "\($0.processID)" } ?? "null")",
-            "\"health\":\(LogLine.quoted(health))",
-            "\"delivery\":\(LogLine.quoted(delivery))",
+            "\"health\":\(quotedAsJSON(health))",
+            "\"delivery\":\(quotedAsJSON(delivery))",
             "\"live_files\":\(liveFiles)",
             "\"in_flight\":\(inFlight.json)",
             "\"left_by_a_crash\":\(open.json)",
             "\"delivered_beyond\":\(delivered.json)",
-            "\"being_committed\":\(pending.map { LogLine.quoted($0.transactionalID) } ?? "null")",
+            "\"being_committed\":\(pending.map { quotedAsJSON($0.transactionalID) } ?? "null")",
             "\"recovery\":\(recovery.json)",
         ]
         if let session {
-            fields.append("\"cluster\":\(LogLine.quoted(session.clusterID))")
+            fields.append("\"cluster\":\(quotedAsJSON(session.clusterID))")
             fields.append("\"producer_id\":\(session.producerID)")
             fields.append("\"epoch\":\(session.epoch)")
         }

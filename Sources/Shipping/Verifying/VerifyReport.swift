@@ -1,4 +1,5 @@
 internal import Kafka
+internal import PipelineLanguage
 
 /// What `forktail verify` found, and what it says of it.
 package struct VerifyReport: Sendable {
@@ -148,9 +149,9 @@ package struct VerifyReport: Sendable {
         let faults = self.audit.faults.map { fault in
             var fields = [
                 "\"kind\":\"\(fault.kind.rawValue)\"",
-                "\"topic\":\(LogLine.quoted(fault.partition.topic))",
+                "\"topic\":\(quotedAsJSON(fault.partition.topic))",
                 "\"partition\":\(fault.partition.partition)",
-                "\"text\":\(LogLine.quoted(fault.text))",
+                "\"text\":\(quotedAsJSON(fault.text))",
             ]
             if let stream = fault.stream { fields.append("\"file\":\"\(stream)\"") }
             return "{" + fields.joined(separator: ",") + "}"
@@ -160,7 +161,7 @@ package struct VerifyReport: Sendable {
         }
         var fields = [
             "\"proven\":\(self.isProven)",
-            "\"topics\":[\(self.topics.map(LogLine.quoted).joined(separator: ","))]",
+            "\"topics\":[\(self.topics.map(quotedAsJSON).joined(separator: ","))]",
             "\"partitions\":\(self.partitionCount)",
             "\"records\":\(self.audit.records)",
             "\"batches\":\(self.audit.batches)",
@@ -168,15 +169,15 @@ package struct VerifyReport: Sendable {
             "\"fault_counts\":{\(counts.joined(separator: ","))}",
             "\"faults\":[\(faults.joined(separator: ","))]",
             "\"files\":[\(self.files.map(Self.json).joined(separator: ","))]",
-            "\"not_checked\":[\(self.notChecked.map(LogLine.quoted).joined(separator: ","))]",
+            "\"not_checked\":[\(self.notChecked.map(quotedAsJSON).joined(separator: ","))]",
         ]
-        if let cluster { fields.append("\"cluster\":\(LogLine.quoted(cluster))") }
+        if let cluster { fields.append("\"cluster\":\(quotedAsJSON(cluster))") }
         return "{" + fields.joined(separator: ",") + "}\n"
     }
 
     private static func json(_ file: File) -> String {
         let topics = file.findings.sorted { $0.key < $1.key }.map { topic, found in
-            "\(LogLine.quoted(topic)):{\"expected\":\(found.expected),\"missing\":\(found.missing),"
+            "\(quotedAsJSON(topic)):{\"expected\":\(found.expected),\"missing\":\(found.missing),"
                 + "\"repeated\":\(found.repeated),\"unexpected\":\(found.unexpected),"
                 + "\"too_old\":\(found.tooOld),\"unread\":\(found.unread),\"settled\":\(!found.isUnsettled)}"
         }
@@ -184,7 +185,7 @@ package struct VerifyReport: Sendable {
             "\"file\":\"\(file.stream)\"", "\"records\":\(file.records)",
             "\"topics\":{\(topics.joined(separator: ","))}",
         ]
-        if let path = file.path { fields.append("\"path\":\(LogLine.quoted(path))") }
+        if let path = file.path { fields.append("\"path\":\(quotedAsJSON(path))") }
         return "{" + fields.joined(separator: ",") + "}"
     }
 }
