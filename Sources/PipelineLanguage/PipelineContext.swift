@@ -116,8 +116,7 @@ extension PipelineContext {
     /// - Parameter namesClusters: whether it matters which cluster is the process's own.
     package func archived(_ text: String, namesClusters: Bool) -> String {
         let text = defaults.archived(with: text)
-        guard namesClusters, let cluster else { return text }
-        return "\(Self.mark)\(cluster)\n\(text)"
+        return namesClusters ? "\(Self.mark)\(cluster ?? "")\n\(text)" : text
     }
 
     /// Takes apart what `archived(_:namesClusters:)` made.
@@ -127,9 +126,10 @@ extension PipelineContext {
         var context = self
         var rest = text
         context.clusters = nil
-        context.cluster = nil
+        // Without a mark it is of a time when there was no other cluster than the own one.
         if text.hasPrefix(Self.mark), let end = text.utf8.firstIndex(of: 0x0A) {
-            context.cluster = String(text[..<end].dropFirst(Self.mark.count))
+            let name = String(text[..<end].dropFirst(Self.mark.count))
+            context.cluster = name.isEmpty ? nil : name
             rest = String(text[text.utf8.index(after: end)...])
         }
         (context.defaults, rest) = PipelineDefaults.unarchived(rest)

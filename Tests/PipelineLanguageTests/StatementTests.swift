@@ -218,5 +218,10 @@ struct StatementTests {
         let plan = PipelineCompiler.compile(SourceText(path: "p", text: rest), in: found).plan
         #expect(plan?.destinations == [.own, .other("archive")])
         #expect(kept.archived(text, namesClusters: false) == kept.defaults.archived(with: text))
+        // What an earlier Forktail has kept went to one cluster, whatever that is called by now.
+        let old = context(["archive"], own: "archive").unarchived(text + "on error stop\n")
+        let source = SourceText(path: "p", text: old.text)
+        let only = PipelineCompiler.compile(source, in: old.context).plan
+        #expect(only?.destinations == [.own])
     }
 }
