@@ -13,6 +13,8 @@ struct Refusal {
     let error: KafkaProducerError
     /// Bytes on the wire of the batch that was refused with it.
     let batchSize: Int
+    /// How many of its dead letters an earlier try has appended.
+    var lettersDone = 0
 
     /// What a dead letter may take when the broker has refused it for its size.
     ///
@@ -82,12 +84,18 @@ extension LaneWorker {
     /// Hands refused records to `on error`, as far as memory and metadata allow.
     func retryRefusals(now: ContinuousClock.Instant) {
         var handled = 0
-        while handled < refusals.count, handle(refusals[handled], now: now) { handled += 1 }
+        while handled < refusals.count {
+            var refusal = refusals[handled]
+            let isDone = handle(&refusal, now: now)
+            refusals[handled] = refusal
+            guard isDone else { break }
+            handled += 1
+        }
         refusals.removeFirst(handled)
     }
 
     /// Whether the refusal is dealt with; if not, it is tried again later.
-    private func handle(_ refusal: Refusal, now: ContinuousClock.Instant) -> Bool {
+    private func handle(_ refusal: inout Refusal, now: ContinuousClock.Instant) -> Bool {
         let (id, chunk) = LaneSource.parts(of: refusal.owner)
         guard let source = sources[id] else { return true }
         let message = "\(refusal.error)"
@@ -112,7 +120,7 @@ extension LaneWorker {
                 message: message
             )
             // What is staged points into the event.
-            return close(refusal, source, maker, chunk, fate, at: position, now: now)
+            return close(&refusal, source, maker, chunk, fate, at: position, now: now)
         }
     }
 
@@ -123,7 +131,7 @@ extension LaneWorker {
     }
 
     private func close(
-        _ refusal: Refusal,
+        _ refusal: inout Refusal,
         _ source: LaneSource,
         _ maker: PipelineMaker,
         _ chunk: AckFrontier.ChunkID,
@@ -148,7 +156,7 @@ extension LaneWorker {
         default: break
         }
         var turn = Turn(owner: refusal.owner, readTime: position.readTime, now: now)
-        for record in staged {
+        for record in staged.dropFirst(refusal.lettersDone) {
             let result = appendDeadLetter(
                 record,
                 source,
@@ -158,7 +166,9 @@ extension LaneWorker {
                 &turn
             )
             switch result {
-            case .appended: changeFrontier(of: source) { $0.owe(chunk, count: 1) }
+            case .appended:
+                refusal.lettersDone += 1
+                changeFrontier(of: source) { $0.owe(chunk, count: 1) }
             case .waits: return false
             case .refused(let message):
                 stop(source, because: "its dead letter: \(message)", at: offset)

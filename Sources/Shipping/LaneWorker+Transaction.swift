@@ -173,7 +173,9 @@ extension LaneWorker {
         let place = source.committed
         source.goBack(pipeline: surroundings.pipelines[source.pipelineIndex])
         source.tail.rewind(to: place.position, now: now)
-        if source.after == nil, let before = place.after, sources[before] != nil {
+        if source.after == nil, let before = place.after, let predecessor = sources[before],
+            !(predecessor.isStopped && predecessor.committed.isStopped), !predecessor.isReadUp
+        {
             source.after = before
             successors[before, default: []].append(source.id)
         }

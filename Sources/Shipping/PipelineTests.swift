@@ -133,7 +133,10 @@ extension SourceText {
     /// Errors of the text alone: what it takes from elsewhere may be missing, before as after.
     fileprivate var errorCount: Int {
         let alone = SourceText(path: path, bytes: ownBytes)
-        return PipelineCompiler.compile(alone).diagnostics.count { $0.severity == .error }
+        var context = PipelineContext()
+        context.clusters = nil
+        let diagnostics = PipelineCompiler.compile(alone, in: context).diagnostics
+        return diagnostics.count { $0.severity == .error }
     }
 
     /// Without what it includes.

@@ -595,15 +595,16 @@ extension KnownFile {
 }
 
 extension [WatchEvent] {
-    /// Has files that were read before come before others, the earliest begun foremost: others may
-    /// have to wait for them.
+    /// Has found files come first, of those the ones that were read before, the earliest begun
+    /// foremost: others may have to wait for them.
     fileprivate mutating func putInOrderOfBeginning() {
-        let places = indices.filter { if case .found = self[$0] { true } else { false } }
-        let found = places.sorted {
+        let found = indices.filter { if case .found = self[$0] { true } else { false } }
+        let ordered = found.sorted {
             (self[$0].begun ?? .max, $0) < (self[$1].begun ?? .max, $1)
         }
-        let ordered = found.map { self[$0] }
-        for (place, event) in zip(places, ordered) { self[place] = event }
+        // What is said of a file comes behind it.
+        let others = indices.filter { !found.contains($0) }
+        self = (ordered + others).map { self[$0] }
     }
 }
 

@@ -139,8 +139,7 @@ def kills(checks, folder):
             result.returncode == 0
             and result.stdout.count("no gap, no repeat, right order") == 2
             and f"{count // 2:,}".replace(",", " ") + " records of 1 files" in result.stdout
-            and "partitions of dead, even" not in result.stdout
-            and "of even in far-away" in result.stdout,
+            and "of dead, even in far-away" in result.stdout,
             f"{result.returncode} {result.stdout} {result.stderr}",
         )
         result = setup.forktail(
@@ -152,6 +151,13 @@ def kills(checks, folder):
             (report["cluster"], report["topics"], report["records"]),
             ("far-away", ["even"], count // 2),
         )
+        result = setup.forktail("run", "--once", "--cluster", "far-away")
+        checks.that(
+            "a state directory does not take another cluster for its own",
+            result.returncode == 78 and "`far-away` is another cluster to" in result.stderr,
+            f"{result.returncode} {result.stderr}",
+        )
+        checks.equal("and nothing is sent again", (len(setup.lines()), len(setup.even())), (count, count // 2))
 
 
 def one_is_away(checks, folder):
@@ -219,6 +225,34 @@ def a_refusal_stays_where_it_is(checks, folder):
         checks.equal("the other has what it takes", setup.even(), ["2", "4"])
         checks.equal("its dead letter is there", setup.values(far, "dead"), [long])
         checks.equal("and not here", setup.values(main, "dead"), [])
+
+
+def every_answer_once(checks, folder):
+    """An `on error` of several sends, to topics that nobody knows yet."""
+    answers = "".join(f'  send {{ topic = "dead{n}"  value = @raw }}\n' for n in range(3))
+    text = PIPELINE.replace('on error dead_letter "dead"', f"on error {{\n{answers}}}")
+    with kit.broker("forktail") as main, kit.broker("noida") as far:
+        setup = Setup(folder, main, far, text)
+        kit.create_topics(far, {"even": 1}, {"even": {"max.message.bytes": "600"}})
+        long = "".join(chr(97 + i * 7 % 26) for i in range(900))
+        setup.append([long])
+        result = setup.forktail("run", "--once")
+        checks.equal("several answers: run --once ends with 0", result.returncode, 0)
+        found = [len(setup.values(far, f"dead{n}")) for n in range(3)]
+        checks.equal("each answer is there once", found, [1, 1, 1])
+
+
+def update(checks, folder):
+    setup = Setup(folder, "127.0.0.1:1", "127.0.0.1:1")
+    pipeline = setup.folder / "pipelines" / "lines.pipeline"
+    test = "\ntest \"both\" {\n  input '''\n    8\n    '''\n  expect { }\n  expect { }\n}\n"
+    pipeline.write_text(pipeline.read_text() + test)
+    result = setup.forktail("test", "--update", pipeline)
+    checks.that(
+        "test --update writes where a record goes",
+        result.returncode == 0 and "expect to far-away {" in pipeline.read_text(),
+        f"{result.returncode} {result.stdout} {result.stderr}",
+    )
 
 
 def backfill(checks, folder):
@@ -292,7 +326,10 @@ def check(checks, folder):
         )
 
 
-GROUPS = [each_mode, kills, one_is_away, only_the_other, a_refusal_stays_where_it_is, backfill, check]
+GROUPS = [
+    each_mode, kills, one_is_away, only_the_other, a_refusal_stays_where_it_is, every_answer_once,
+    update, backfill, check,
+]
 
 
 def main():

@@ -40,7 +40,8 @@ package struct Route: Sendable {
     ///
     /// - Parameter own: the settings of the process's own cluster, if it is sent to.
     /// - Parameter environment: finds what `secret.env("NAME")` stands for.
-    /// - Throws: `ServiceError` (78) for settings that contradict each other, or lack brokers.
+    /// - Throws: `ServiceError` (78) for settings that contradict each other, or lack brokers, and where
+    ///   the own cluster was another one before: all would be sent again.
     package static func routes(
         of pipelines: [LoadedPipeline],
         in deployment: Deployment,
@@ -49,7 +50,17 @@ package struct Route: Sendable {
         environment: (String) -> String?,
         own: () throws -> ProducerSettings
     ) throws -> [Route] {
-        try destinations(of: pipelines.map(\.plan)).map { destination in
+        if let name = deployment.configuration.cluster?.name,
+            StateDirectories.hold(name, in: stateDirectory)
+        {
+            throw ServiceError(
+                .configuration,
+                "`\(name)` is another cluster to \(stateDirectory.printable), which has its checkpoints"
+                    + " in clusters/\(name): choose the own cluster of before by --cluster, or another"
+                    + " --state-dir"
+            )
+        }
+        return try destinations(of: pipelines.map(\.plan)).map { destination in
             let settings =
                 try destination.name.map { cluster in
                     try ProducerSettings(
@@ -78,9 +89,7 @@ extension Route {
     /// The topics that pipelines name there, with the file of each.
     var topics: [(path: String, names: TopicNames)] {
         pipelines.flatMap { pipeline in
-            pipeline.plan.topicUses.filter { $0.destination == destination }.map {
-                (pipeline.path, $0.names)
-            }
+            pipeline.plan.topicUses(at: destination).map { (pipeline.path, $0.names) }
         }
     }
 

@@ -84,10 +84,15 @@ package struct ShippingService {
         var waiting = legs
         while true {
             // A cluster that is away keeps no other waiting.
-            waiting = try waiting.filter { leg in
-                guard try leg.fleet.isReady() else { return true }
-                try leg.watcher.start()
-                return false
+            do {
+                waiting = try waiting.filter { leg in
+                    guard try leg.fleet.isReady() else { return true }
+                    try leg.watcher.start()
+                    return false
+                }
+            } catch {
+                _ = stop(signals)
+                throw error
             }
             if legs.contains(where: { $0.fleet.failure != nil }) { return stop(signals) }
             switch signals.wait(for: pause(isWaiting: !waiting.isEmpty)) {

@@ -10,6 +10,11 @@ enum StateDirectories {
         cluster.map { "\(directory)/\(folder)/\($0)" } ?? directory
     }
 
+    /// Whether there are checkpoints of a cluster, as of one that was not the process's own.
+    static func hold(_ cluster: String, in directory: String) -> Bool {
+        access(self.directory(of: cluster, in: directory) + "/checkpoints.db", F_OK) == 0
+    }
+
     /// The clusters of which there are checkpoints, the process's own first; that one alone where
     /// there are none.
     static func all(in directory: String) -> [(cluster: String?, path: String)] {
